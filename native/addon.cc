@@ -1,0 +1,47 @@
+// Registration only. Nothing here is static or shared, so that every environment (worker_threads) may load the addon.
+#include "functions.h"
+
+namespace batond {
+
+template <auto function>
+static void add(Napi::Object exports, const char* name) {
+  exports.Set(name, Napi::Function::New<function>(exports.Env(), name));
+}
+
+static Napi::Object init(Napi::Env, Napi::Object exports) {
+  add<socketpair>(exports, "socketpair");
+  add<unix_socket>(exports, "unixSocket");
+  add<bind>(exports, "bind");
+  add<listen>(exports, "listen");
+  add<connect_unix>(exports, "connectUnix");
+  add<send>(exports, "send");
+  add<receive>(exports, "receive");
+  add<poll>(exports, "poll");
+  add<socket_name>(exports, "socketName");
+  add<socket_info>(exports, "socketInfo");
+  add<peer_credentials>(exports, "peerCredentials");
+  add<set_pass_credentials>(exports, "setPassCredentials");
+  add<dup>(exports, "dup");
+  add<close>(exports, "close");
+  add<spawn>(exports, "spawn");
+  add<pidfd_open>(exports, "pidfdOpen");
+  add<pidfd_signal>(exports, "pidfdSignal");
+  add<pidfd_wait>(exports, "pidfdWait");
+  add<pidfd_info>(exports, "pidfdInfo");
+  add<wait_any>(exports, "waitAny");
+  add<setsid>(exports, "setsid");
+  add<set_process_name>(exports, "setProcessName");
+  add<set_subreaper>(exports, "setSubreaper");
+  add<set_death_signal>(exports, "setDeathSignal");
+  add<set_no_new_privileges>(exports, "setNoNewPrivileges");
+  add<get_rlimit>(exports, "getRlimit");
+  add<lock_file>(exports, "lockFile");
+  add<memfd_create>(exports, "memfdCreate");
+  add<memfd_seal>(exports, "memfdSeal");
+  add<watch>(exports, "watch");
+  return exports;
+}
+
+NODE_API_MODULE(batond, init)
+
+}  // namespace batond

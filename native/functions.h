@@ -1,0 +1,60 @@
+// What the addon offers to JS; each is described where it is implemented, and typed in src/native.ts.
+#pragma once
+
+#include <napi.h>
+
+namespace batond {
+
+using Call = const Napi::CallbackInfo&;
+
+// socket.cc
+Napi::Value socketpair(Call);
+Napi::Value unix_socket(Call);
+Napi::Value bind(Call);
+void listen(Call);
+void connect_unix(Call);
+Napi::Value socket_name(Call);
+Napi::Value socket_info(Call);
+Napi::Value peer_credentials(Call);
+void set_pass_credentials(Call);
+
+// message.cc
+Napi::Value send(Call);
+Napi::Value receive(Call);
+
+// poll.cc
+Napi::Value poll(Call);
+
+// descriptor.cc
+Napi::Value dup(Call);
+void close(Call);
+Napi::Value lock_file(Call);
+
+// spawn.cc
+Napi::Value spawn(Call);
+
+// pidfd.cc
+Napi::Value pidfd_open(Call);
+Napi::Value pidfd_signal(Call);
+Napi::Value pidfd_wait(Call);
+Napi::Value pidfd_info(Call);
+Napi::Value wait_any(Call);
+
+// prctl.cc
+Napi::Value setsid(Call);
+void set_process_name(Call);
+void set_subreaper(Call);
+void set_death_signal(Call);
+void set_no_new_privileges(Call);
+
+// rlimit.cc
+Napi::Value get_rlimit(Call);
+
+// memfd.cc
+Napi::Value memfd_create(Call);
+void memfd_seal(Call);
+
+// watch.cc
+Napi::Value watch(Call);
+
+}  // namespace batond
