@@ -1,0 +1,161 @@
+/**
+ * THE machine of a roll: a candidate generation replaces the incumbent, or does not.
+ *
+ *   steady -> booting -> probing -> switching -> soaking -> committing -> steady
+ *                |          |           |           |
+ *                +----------+-----------+-----------+--> rollingBack -> steady
+ *
+ * Pure data: no I/O, no clock. The first start of a service is the same roll with no incumbent. At every instant
+ * somebody accepts: candidates open before incumbents pause, and incumbents resume before candidates are dismissed.
+ */
+import { go, ignore, refuse, type Table } from '../machine/table.js';
+
+export type RollState = 'steady' | 'booting' | 'probing' | 'switching' | 'soaking' | 'committing' | 'rollingBack';
+
+export type RollEvent =
+  /** Somebody asks for a new generation. */
+  | 'begin'
+  /** The last candidate worker is ready. */
+  | 'ready'
+  /** The last candidate worker has answered its probe well. */
+  | 'answered'
+  /** The last candidate worker accepts. */
+  | 'opened'
+  /** The last incumbent worker accepts no more. */
+  | 'paused'
+  /** The soak is over and nothing spoke against the candidate. */
+  | 'soaked'
+  /** The release is on record as the last good one, or that was tried. */
+  | 'committed'
+  /** A candidate worker could not be started, exited, or answered its probe badly. */
+  | 'candidateFailed'
+  /** An incumbent worker exited; its slot is started again beside the roll. */
+  | 'incumbentExited'
+  /** The deadline of this state has passed. */
+  | 'timedOut'
+  /** Whoever asked went away, or the service is stopping. */
+  | 'aborted'
+  /** The last incumbent worker accepts again. */
+  | 'resumed';
+
+export type RollEffect =
+  | 'startCandidates'
+  | 'probeCandidates'
+  | 'openCandidates'
+  | 'pauseIncumbents'
+  | 'soak'
+  | 'record'
+  | 'promote'
+  | 'resumeIncumbents'
+  | 'dismissCandidates'
+  | 'reportDone'
+  | 'reportFailed';
+
+export type RollRefusal = 'BUSY';
+
+const over = ignore('it belongs to a roll that is over');
+const early = ignore('nobody was asked for that yet');
+const beside = ignore('its slot is started again beside the roll');
+const late = ignore('the candidate already serves: from here its crashes are those of the serving generation');
+const lost = ignore('the roll has already failed, for its first cause');
+
+export const ROLL: Table<RollState, RollEvent, RollEffect, RollRefusal> = {
+  steady: {
+    begin: go('booting', 'startCandidates'),
+    ready: over,
+    answered: over,
+    opened: over,
+    paused: over,
+    soaked: over,
+    committed: over,
+    candidateFailed: over,
+    incumbentExited: beside,
+    timedOut: over,
+    aborted: over,
+    resumed: over,
+  },
+  booting: {
+    begin: refuse('BUSY'),
+    ready: go('probing', 'probeCandidates'),
+    answered: early,
+    opened: early,
+    paused: early,
+    soaked: early,
+    committed: early,
+    candidateFailed: go('rollingBack', 'resumeIncumbents'),
+    incumbentExited: beside,
+    timedOut: go('rollingBack', 'resumeIncumbents'),
+    aborted: go('rollingBack', 'resumeIncumbents'),
+    resumed: early,
+  },
+  probing: {
+    begin: refuse('BUSY'),
+    ready: ignore('every candidate was ready already'),
+    answered: go('switching', 'openCandidates'),
+    opened: early,
+    paused: early,
+    soaked: early,
+    committed: early,
+    candidateFailed: go('rollingBack', 'resumeIncumbents'),
+    incumbentExited: beside,
+    timedOut: go('rollingBack', 'resumeIncumbents'),
+    aborted: go('rollingBack', 'resumeIncumbents'),
+    resumed: early,
+  },
+  switching: {
+    begin: refuse('BUSY'),
+    ready: ignore('every candidate was ready already'),
+    answered: ignore('every candidate had answered already'),
+    opened: go('switching', 'pauseIncumbents'),
+    paused: go('soaking', 'soak'),
+    soaked: early,
+    committed: early,
+    candidateFailed: go('rollingBack', 'resumeIncumbents'),
+    incumbentExited: beside,
+    timedOut: go('rollingBack', 'resumeIncumbents'),
+    aborted: go('rollingBack', 'resumeIncumbents'),
+    resumed: early,
+  },
+  soaking: {
+    begin: refuse('BUSY'),
+    ready: ignore('every candidate was ready already'),
+    answered: ignore('every candidate had answered already'),
+    opened: ignore('every candidate was open already'),
+    paused: ignore('every incumbent had paused already'),
+    soaked: go('committing', 'record'),
+    committed: early,
+    candidateFailed: go('rollingBack', 'resumeIncumbents'),
+    incumbentExited: beside,
+    timedOut: go('rollingBack', 'resumeIncumbents'),
+    aborted: go('rollingBack', 'resumeIncumbents'),
+    resumed: early,
+  },
+  committing: {
+    begin: refuse('BUSY'),
+    ready: late,
+    answered: late,
+    opened: late,
+    paused: late,
+    soaked: ignore('the soak was over already'),
+    committed: go('steady', 'promote', 'reportDone'),
+    candidateFailed: late,
+    incumbentExited: beside,
+    timedOut: late,
+    aborted: ignore('too late: the candidate already serves'),
+    resumed: early,
+  },
+  rollingBack: {
+    begin: refuse('BUSY'),
+    ready: lost,
+    answered: lost,
+    opened: lost,
+    paused: lost,
+    soaked: lost,
+    committed: lost,
+    candidateFailed: lost,
+    incumbentExited: beside,
+    timedOut: go('steady', 'dismissCandidates', 'reportFailed'),
+    aborted: lost,
+    resumed: go('steady', 'dismissCandidates', 'reportFailed'),
+  },
+};
