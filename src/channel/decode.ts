@@ -1,0 +1,71 @@
+/** Checks what came over a worker's channel: a worker runs the user's code, so nothing it sends is taken on trust. */
+import type { FromWorker, ListenAddress } from './messages.js';
+
+const isText = (value: unknown, max = 4_096): value is string => typeof value === 'string' && value.length <= max;
+const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
+const isPort = (value: unknown): value is number => isCount(value) && value <= 65_535;
+const isFlag = (value: unknown): value is boolean => typeof value === 'boolean';
+const isMeasure = (value: unknown): value is number => typeof value === 'number' && Number.isFinite(value);
+
+type Fields = Record<string, unknown>;
+
+const CHECKS: Record<FromWorker['type'], (message: Fields) => boolean> = {
+  hello: (m) => isCount(m.version) && isText(m.node, 64),
+  listen: (m) => isCount(m.id) && isListenAddress(m.address) && isCount(m.backlog) && m.backlog <= 0x7fff_ffff,
+  listening: (m) => isText(m.name, 256),
+  unlisten: (m) => isText(m.name, 256),
+  ready: (m) => m.by === 'listen' || m.by === 'notify' || m.by === 'load',
+  fatal: (m) => isText(m.message, 16_384),
+  pong: (m) => isCount(m.id),
+  opened: (m) => isCount(m.id),
+  paused: (m) => isCount(m.id),
+  drained: (m) => isCount(m.id) && isTally(m.tally),
+  measures: (m) =>
+    isCount(m.id) &&
+    isCount(m.requests) &&
+    isCount(m.inFlight) &&
+    isCount(m.connections) &&
+    isMeasure(m.rssBytes) &&
+    isMeasure(m.heapUsedBytes) &&
+    isMeasure(m.utilization),
+};
+
+/** The message, or null where it is none that this side knows. */
+export function decodeFromWorker(value: unknown): FromWorker | null {
+  if (typeof value !== 'object' || value === null) return null;
+  const message = value as Fields;
+  const type = message.type;
+  if (typeof type !== 'string' || !Object.hasOwn(CHECKS, type)) return null;
+  return CHECKS[type as FromWorker['type']](message) ? (message as FromWorker) : null;
+}
+
+function isTally(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  const { moved, finished, told, cut } = value as Fields;
+  return isCount(moved) && isCount(finished) && isCount(told) && isCount(cut);
+}
+
+function isListenAddress(value: unknown): value is ListenAddress {
+  if (typeof value !== 'object' || value === null) return false;
+  const address = value as Fields;
+  if (address.kind === 'unix') {
+    return isText(address.path, 108);
+  }
+  if (address.kind === 'udp') {
+    return (
+      isText(address.host, 256) &&
+      isPort(address.port) &&
+      address.port > 0 &&
+      isFlag(address.ipv6Only) &&
+      isFlag(address.reuseAddress)
+    );
+  }
+  return (
+    address.kind === 'tcp' &&
+    (address.host === null || isText(address.host, 256)) &&
+    isPort(address.port) &&
+    isFlag(address.ipv6Only) &&
+    isFlag(address.reusePort) &&
+    isCount(address.ordinal)
+  );
+}

@@ -1,0 +1,133 @@
+/**
+ * The messages between the supervisor and a worker's preload.
+ *
+ * The channel is one AF_UNIX SOCK_SEQPACKET pair a worker: a packet is one JSON object with the descriptors that belong
+ * to it, so there is no framing and no half message. If the supervisor's end closes without `leave`, the worker drains
+ * and ends by itself; if the worker's end closes, the supervisor waits for its exit by pidfd.
+ *
+ *   supervisor                                   worker
+ *      |  --- tickets {secret} --------------------> |
+ *      |  <-- hello {version} ---------------------- |   preload runs
+ *      |  <-- listen {id, address} ----------------- |   the app called listen(): it waits, blocking
+ *      |  --- listener {id, name} + fd ------------> |   or refused {id, code}: Node then fails by itself
+ *      |  <-- listening {name} --------------------- |   gated: the app believes, nothing is accepted
+ *      |  <-- ready {by} --------------------------- |
+ *      |  --- ping {id} ---------------------------> |   <-- pong {id}
+ *      |  --- open {id} ---------------------------> |   <-- opened {id}     accepts from here
+ *      |  --- pause {id} --------------------------> |   <-- paused {id}     accepts no more; `open` resumes
+ *      |  --- link {peer} + fd --------------------> |   a direct channel to a worker of the other generation
+ *      |  --- drain {id, idle, timeoutMs} ---------> |   <-- drained {id}    nothing in flight, no connection left
+ *      |  --- measure {id} ------------------------> |   <-- measures {id, ...}
+ */
+
+export const CHANNEL_VERSION = 1;
+
+/** The largest packet either side sends or takes, in bytes. */
+export const MAX_PACKET_BYTES = 64 * 1024;
+
+/** What an app asked to listen on, as far as it decides which socket that is. */
+export type ListenAddress =
+  | {
+      readonly kind: 'tcp';
+      /** An IP address: Node has resolved what the app wrote. `null` is Node's default, `::` or else `0.0.0.0`. */
+      readonly host: string | null;
+      readonly port: number;
+      readonly ipv6Only: boolean;
+      readonly reusePort: boolean;
+      /** Tells apart several sockets of one address in one worker: the n-th `listen(0)`, the n-th with reusePort. */
+      readonly ordinal: number;
+    }
+  | {
+      readonly kind: 'unix';
+      /** Absolute, or abstract with a leading NUL. */
+      readonly path: string;
+    }
+  | {
+      readonly kind: 'udp';
+      /** An IP address. */
+      readonly host: string;
+      /** Never 0. */
+      readonly port: number;
+      readonly ipv6Only: boolean;
+      /** SO_REUSEADDR: other sockets that say so too may have the same address. */
+      readonly reuseAddress: boolean;
+    };
+
+/** When a worker counts as ready: see `ready` in batond.toml. */
+export type ReadyBy = 'listen' | 'notify' | 'load';
+
+export interface Measures {
+  /** Requests begun since the start of the worker. */
+  readonly requests: number;
+  /** Requests begun and not yet answered. */
+  readonly inFlight: number;
+  readonly connections: number;
+  readonly rssBytes: number;
+  readonly heapUsedBytes: number;
+  /** performance.eventLoopUtilization() since the last measure, 0 to 1. */
+  readonly utilization: number;
+}
+
+export type Idle = 'move' | 'wait' | 'close';
+
+/** What became of the connections of a worker that drains, for the report of the reload. */
+export interface DrainTally {
+  /** Went to another worker, open. */
+  readonly moved: number;
+  /** Ended by the client, or with the answer that it waited for. */
+  readonly finished: number;
+  /** Told to go: `Connection: close`, GOAWAY. */
+  readonly told: number;
+  /** Closed by us while idle. */
+  readonly cut: number;
+}
+
+export type FromWorker =
+  | { readonly type: 'hello'; readonly version: number; readonly node: string }
+  | { readonly type: 'listen'; readonly id: number; readonly address: ListenAddress; readonly backlog: number }
+  | { readonly type: 'listening'; readonly name: string }
+  /** The app closed that server. */
+  | { readonly type: 'unlisten'; readonly name: string }
+  | { readonly type: 'ready'; readonly by: ReadyBy }
+  /** An exception that nobody caught: the reason of the exit that follows. */
+  | { readonly type: 'fatal'; readonly message: string }
+  | { readonly type: 'pong'; readonly id: number }
+  | { readonly type: 'opened'; readonly id: number }
+  | { readonly type: 'paused'; readonly id: number }
+  | { readonly type: 'drained'; readonly id: number; readonly tally: DrainTally }
+  | ({ readonly type: 'measures'; readonly id: number } & Measures);
+
+export type ToWorker =
+  /** With one descriptor: a listening socket, or a bound one of UDP. */
+  | { readonly type: 'listener'; readonly id: number; readonly name: string }
+  | { readonly type: 'refused'; readonly id: number; readonly code: string }
+  | { readonly type: 'ping'; readonly id: number }
+  | { readonly type: 'open'; readonly id: number }
+  | { readonly type: 'pause'; readonly id: number }
+  /**
+   * 'move': what can move goes over the links, the rest is treated as with 'wait'. 'wait': an idle connection is answered
+   * once more, then closed. 'close': idle connections end now. `timeoutMs` is how long the worker has before SIGTERM:
+   * closes of what cannot move are spread over it, so that clients do not all come back at once.
+   */
+  | { readonly type: 'drain'; readonly id: number; readonly idle: Idle; readonly timeoutMs: number }
+  /** With one descriptor: a direct channel to that worker, see peer-messages.ts. Either end may send. */
+  | { readonly type: 'link'; readonly peer: string }
+  | { readonly type: 'measure'; readonly id: number }
+  /** What TLS session tickets are made from, base64: first of all messages, and again when it is replaced. */
+  | { readonly type: 'tickets'; readonly secret: string }
+  /** With one descriptor: a connection for the worker's first HTTP server, as if it had been accepted. */
+  | { readonly type: 'inject'; readonly id: number };
+
+/** How the worker learns what it is: JSON in this variable, taken out of the environment before the app runs. */
+export const WORKER_ENVIRONMENT = 'BATOND_WORKER';
+
+export interface WorkerStart {
+  readonly version: number;
+  /** The descriptor of the channel. */
+  readonly fd: number;
+  readonly ready: ReadyBy;
+  readonly generation: number;
+  readonly slot: number;
+  /** The service has no listener of another kind: a bound UDP socket makes a worker ready. */
+  readonly datagramsAreEnough: boolean;
+}

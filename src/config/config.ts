@@ -1,0 +1,69 @@
+/**
+ * What a service's configuration is once it has been read, checked and frozen: every path absolute, every duration in
+ * milliseconds, every default filled in. Nobody else knows a default.
+ */
+import type { ReadyBy } from '../channel/messages.js';
+
+/** A service that is a Node program, or any other that speaks sd_notify and takes LISTEN_FDS. */
+export type Program =
+  | {
+      readonly kind: 'node';
+      /** Absolute, symlinks as the user wrote them: a release resolves them at each start. */
+      readonly entry: string;
+      readonly args: readonly string[];
+      /** A path or a name to look up in PATH. */
+      readonly runtime: string;
+      readonly runtimeArgs: readonly string[];
+    }
+  | { readonly kind: 'command'; readonly command: readonly string[] };
+
+export interface ListenerConfig {
+  readonly name: string;
+  readonly address:
+    | { readonly kind: 'tcp'; readonly host: string | null; readonly port: number }
+    | { readonly kind: 'unix'; readonly path: string };
+  readonly backlog: number;
+}
+
+export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal';
+
+export interface Config {
+  /** [a-z0-9][a-z0-9_.-]*, at most 64 characters: names the unit, the directories and the journal's identifier. */
+  readonly name: string;
+  /** The file that was read; `null` where there is none. */
+  readonly file: string | null;
+  readonly program: Program;
+  /** The working directory of the workers, absolute, symlinks as the user wrote them. */
+  readonly directory: string;
+  /** 1 to 256; "auto" is the number of cores that this process may use. */
+  readonly workers: number;
+  readonly ready: ReadyBy;
+  readonly env: Readonly<Record<string, string>>;
+  readonly listeners: readonly ListenerConfig[];
+  readonly upgrade: {
+    /** From the start of the candidate's first worker until all are ready. 30 s. */
+    readonly readyTimeoutMs: number;
+    /** From commit until an old worker is told to go. 30 s. */
+    readonly drainTimeoutMs: number;
+    /** From the start of the next supervisor until it has taken over. 10 s. */
+    readonly takeoverTimeoutMs: number;
+    /** An HTTP path each candidate must answer with 200 to 399 before it serves; `null` asks only whether it lives. */
+    readonly probe: string | null;
+    /** For this long after commit a generation that keeps crashing is given up for the last good one. 5 min. */
+    readonly regretMs: number;
+  };
+  readonly stop: {
+    /** From SIGTERM to a worker until SIGKILL to its group. 5 s. */
+    readonly killTimeoutMs: number;
+  };
+  readonly restart: {
+    /** The pause before a crashed worker is started again: doubled at each crash in a row, with jitter. 100 ms. */
+    readonly delayMs: number;
+    readonly delayMaxMs: number;
+    /** So many crashes of one slot in a row, none of them after `stableMs` of life, and the generation is lost. 10. */
+    readonly limit: number;
+    /** A worker that lived so long ends the row of crashes. 10 s. */
+    readonly stableMs: number;
+  };
+  readonly log: { readonly level: LogLevel };
+}

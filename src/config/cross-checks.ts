@@ -1,0 +1,91 @@
+/**
+ * What is wrong between keys that are each right. A key that was refused already takes no part.
+ */
+import { formatAddress } from './address.js';
+import type { ListenerConfig } from './config.js';
+import { formatDuration } from './duration.js';
+import type { KeyPath } from './keys.js';
+import { formatPath, type Path, type Place, type Problem } from './problem.js';
+import type { TomlDocument } from './read-toml.js';
+import type { Settings } from './settings.js';
+
+/** Keys that only a Node program has, and what to do about them where there is a command. */
+export const ONLY_OF_ENTRIES: ReadonlyMap<KeyPath, string> = new Map([
+  ['args', 'write them into command'],
+  ['runtime', 'write it into command'],
+  ['runtime_args', 'write them into command'],
+  ['upgrade.probe', 'only a Node program can be asked before it serves'],
+]);
+
+export function crossCheck(settings: Settings, document: TomlDocument | null, problems: Problem[]): void {
+  const report = (key: KeyPath, text: string): void => {
+    problems.push({ place: settings.get(key)?.place ?? NOWHERE, key, text });
+  };
+  checkProgram(settings, document, problems, report);
+  checkListeners(settings, document, problems);
+  const delayMs = settings.get('restart.delay')?.value;
+  const maxMs = settings.get('restart.delay_max')?.value;
+  if (typeof delayMs === 'number' && typeof maxMs === 'number' && delayMs > maxMs) {
+    const key = isSaid(settings, 'restart.delay') ? 'restart.delay' : 'restart.delay_max';
+    report(
+      key,
+      `restart.delay (${formatDuration(delayMs)}) is longer than restart.delay_max (${formatDuration(maxMs)})`,
+    );
+  }
+}
+
+const NOWHERE: Place = { kind: 'default' };
+
+function isSaid(settings: Settings, key: KeyPath): boolean {
+  return (settings.get(key)?.place ?? NOWHERE).kind !== 'default';
+}
+
+function checkProgram(
+  settings: Settings,
+  document: TomlDocument | null,
+  problems: Problem[],
+  report: (key: KeyPath, text: string) => void,
+): void {
+  const [entry, command] = [settings.get('entry'), settings.get('command')];
+  if (entry === undefined && command === undefined) {
+    const place: Place = document === null ? NOWHERE : { kind: 'file', file: document.file, line: null, column: null };
+    const text =
+      document === null
+        ? 'there is nothing to run: name an entry (batond run server.js), or write a batond.toml'
+        : 'there is nothing to run: write entry = "server.js", or command = ["./server"]';
+    problems.push({ place, key: null, text });
+  }
+  if (entry !== undefined && command !== undefined)
+    report('command', 'entry is there too: a service is one or the other');
+  if (entry !== undefined || command === undefined) return;
+  for (const [key, advice] of ONLY_OF_ENTRIES) {
+    if (isSaid(settings, key)) report(key, `a command has no ${key.split('.').at(-1)}: ${advice}`);
+  }
+  const ready = settings.get('ready')?.value;
+  if (typeof ready === 'string' && ready !== 'notify') {
+    report('ready', `"${ready}" cannot be seen from outside a command: it must say READY=1, which is "notify"`);
+  }
+}
+
+function checkListeners(settings: Settings, document: TomlDocument | null, problems: Problem[]): void {
+  const listeners = (settings.get('listener')?.value ?? []) as readonly ListenerConfig[];
+  const seen = new Map<string, number>();
+  const claim = (index: number, key: 'name' | 'address', text: string): void => {
+    const first = seen.get(`${key} ${text}`);
+    if (first === undefined) seen.set(`${key} ${text}`, index);
+    else if (document !== null) {
+      const path: Path = ['listener', index, key];
+      const other = formatPath(['listener', first]);
+      problems.push({
+        place: document.placeOf(path),
+        key: formatPath(path),
+        text: `"${text}" is that of ${other} already`,
+      });
+    }
+  };
+  for (const [index, { name, address }] of listeners.entries()) {
+    claim(index, 'name', name);
+    // Each listen on port 0 gets a port of its own.
+    if (address.kind === 'unix' || address.port !== 0) claim(index, 'address', formatAddress(address));
+  }
+}

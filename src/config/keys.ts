@@ -1,0 +1,252 @@
+/**
+ * Every key of batond.toml in one table: its type and limits, its default, its flag and what it is for. The checks, the
+ * flags of `batond run`, the help and the reference are read off this table, so that no two of them can disagree.
+ *
+ * It is our own and not a schema of a library on purpose: a message must name the line, what was found and what is
+ * allowed in words of this table, which no library's messages do, and its import would cost each reload 4 ms.
+ */
+
+const DAY_MS = 24 * 60 * 60 * 1000;
+
+/** What a value must be. `ms` limits are of the parsed duration. */
+export type KeyType =
+  | { readonly kind: 'text'; readonly pattern: RegExp; readonly allowed: string }
+  | { readonly kind: 'path' }
+  /** The name of a program to look up in PATH, or a path. */
+  | { readonly kind: 'program' }
+  | { readonly kind: 'integer'; readonly min: number; readonly max: number; readonly word?: string }
+  | { readonly kind: 'duration'; readonly minMs: number; readonly maxMs: number }
+  | { readonly kind: 'choice'; readonly of: readonly string[] }
+  | { readonly kind: 'texts'; readonly minItems: number }
+  | { readonly kind: 'environment' }
+  | { readonly kind: 'address' }
+  | { readonly kind: 'tables'; readonly keys: Readonly<Record<string, Key>> };
+
+export interface Key {
+  readonly type: KeyType;
+  /** As one would write it; `null` where there is none or it is worked out, which `about` then says. */
+  readonly default: string | number | readonly string[] | Readonly<Record<string, string>> | null;
+  readonly required?: true;
+  readonly flag?: { readonly property: keyof ConfigFlags; readonly option: string };
+  readonly about: string;
+}
+
+/** What `batond run` was given, as commander hands it over: text that nobody has looked at yet. */
+export interface ConfigFlags {
+  readonly entry?: string | undefined;
+  /** What stands behind `--`. */
+  readonly args?: readonly string[] | undefined;
+  readonly name?: string | undefined;
+  readonly directory?: string | undefined;
+  readonly runtime?: string | undefined;
+  readonly runtimeArg?: readonly string[] | undefined;
+  readonly workers?: string | undefined;
+  readonly ready?: string | undefined;
+  /** KEY=VALUE, each added to the file's [env] or in place of it. */
+  readonly env?: readonly string[] | undefined;
+  readonly readyTimeout?: string | undefined;
+  readonly drainTimeout?: string | undefined;
+  readonly takeoverTimeout?: string | undefined;
+  readonly probe?: string | undefined;
+  readonly killTimeout?: string | undefined;
+  readonly logLevel?: string | undefined;
+}
+
+const duration = { kind: 'duration', minMs: 1, maxMs: DAY_MS } as const;
+const durationOrNone = { kind: 'duration', minMs: 0, maxMs: DAY_MS } as const;
+const texts = { kind: 'texts', minItems: 0 } as const;
+
+const NAME = {
+  kind: 'text',
+  pattern: /^[a-z0-9][a-z0-9_.-]{0,63}$/,
+  allowed: 'a-z, 0-9, "_", "." and "-", the first a letter or a digit, at most 64',
+} as const;
+
+export const LISTENER_KEYS = {
+  name: {
+    // The inventory calls the listeners that an app asked for listener-1, listener-2 and so on.
+    type: {
+      ...NAME,
+      pattern: /^(?!listener-\d+$)[a-z0-9][a-z0-9_.-]{0,63}$/,
+      allowed: `${NAME.allowed}, not listener-N`,
+    },
+    default: null,
+    required: true,
+    about: 'What the program finds it by, in LISTEN_FDNAMES.',
+  },
+  address: {
+    type: { kind: 'address' },
+    default: null,
+    required: true,
+    about: 'A port, a host and a port, the path of a Unix socket, or "@" and the name of an abstract one.',
+  },
+  backlog: {
+    type: { kind: 'integer', min: 1, max: 65535 },
+    default: 511,
+    about: 'How many connections may wait to be accepted; the kernel cuts it to net.core.somaxconn.',
+  },
+} as const satisfies Record<string, Key>;
+
+export const KEYS = {
+  name: {
+    type: NAME,
+    default: null,
+    flag: { property: 'name', option: '--name <name>' },
+    about: 'The name of the service; by default that of its package.json, else of its directory or its command.',
+  },
+  entry: {
+    type: { kind: 'path' },
+    default: null,
+    flag: { property: 'entry', option: '[entry]' },
+    about: 'The Node program, relative to directory; on the command line relative to --directory or where you are.',
+  },
+  args: {
+    type: texts,
+    default: [],
+    flag: { property: 'args', option: '-- [args...]' },
+    about: 'Arguments of the entry.',
+  },
+  command: {
+    type: { kind: 'texts', minItems: 1 },
+    default: null,
+    about: 'In place of entry: any program that takes LISTEN_FDS and says READY=1, and its arguments.',
+  },
+  runtime: {
+    type: { kind: 'program' },
+    default: 'node',
+    flag: { property: 'runtime', option: '--runtime <program>' },
+    about: 'What runs the entry: a path, or a name to look up in PATH.',
+  },
+  runtime_args: {
+    type: texts,
+    default: [],
+    flag: { property: 'runtimeArg', option: '--runtime-arg <arg>' },
+    about: 'Arguments of the runtime, before the entry.',
+  },
+  directory: {
+    type: { kind: 'path' },
+    default: null,
+    flag: { property: 'directory', option: '--directory <path>' },
+    about: 'The working directory; by default that of the config file, without a file the one you are in.',
+  },
+  workers: {
+    type: { kind: 'integer', min: 1, max: 256, word: 'auto' },
+    default: 1,
+    flag: { property: 'workers', option: '--workers <number>' },
+    about: 'How many processes serve; "auto" is one for each core.',
+  },
+  ready: {
+    type: { kind: 'choice', of: ['listen', 'notify', 'load'] },
+    default: null,
+    flag: { property: 'ready', option: '--ready <by>' },
+    about: 'When a worker is ready: it listens, it says so, or it is loaded. "listen"; for a command always "notify".',
+  },
+  env: {
+    type: { kind: 'environment' },
+    default: {},
+    flag: { property: 'env', option: '--env <KEY=VALUE>' },
+    about: 'Variables for the workers, on top of the environment of batond.',
+  },
+  listener: {
+    type: { kind: 'tables', keys: LISTENER_KEYS },
+    default: null,
+    about: 'Sockets that are bound before the first worker starts; a Node program needs none of them.',
+  },
+  'upgrade.ready_timeout': {
+    type: duration,
+    default: '30s',
+    flag: { property: 'readyTimeout', option: '--ready-timeout <duration>' },
+    about: 'From the start of a candidate until all its workers are ready; then the reload has failed.',
+  },
+  'upgrade.drain_timeout': {
+    type: durationOrNone,
+    default: '30s',
+    flag: { property: 'drainTimeout', option: '--drain-timeout <duration>' },
+    about: 'How long an old worker may go on with what it has in hand before it gets SIGTERM.',
+  },
+  'upgrade.takeover_timeout': {
+    type: duration,
+    default: '10s',
+    flag: { property: 'takeoverTimeout', option: '--takeover-timeout <duration>' },
+    about: 'From the start of the next supervisor until it has taken over; then it is killed.',
+  },
+  'upgrade.probe': {
+    type: { kind: 'text', pattern: /^\/[\x21-\x7e]*$/, allowed: 'a path of an HTTP request that begins with "/"' },
+    default: null,
+    flag: { property: 'probe', option: '--probe <path>' },
+    about: 'An HTTP path that each candidate worker must answer with 200 to 399 before it serves.',
+  },
+  'upgrade.regret': {
+    type: durationOrNone,
+    default: '5m',
+    about: 'For so long after a reload a generation that keeps crashing is given up for the last good one.',
+  },
+  'stop.kill_timeout': {
+    type: duration,
+    default: '5s',
+    flag: { property: 'killTimeout', option: '--kill-timeout <duration>' },
+    about: 'From SIGTERM to a worker until SIGKILL to it and all that it started.',
+  },
+  'restart.delay': {
+    type: durationOrNone,
+    default: '100ms',
+    about: 'The pause before a crashed worker is started again; it doubles with each crash in a row.',
+  },
+  'restart.delay_max': { type: durationOrNone, default: '10s', about: 'The longest such pause.' },
+  'restart.limit': {
+    type: { kind: 'integer', min: 1, max: 1000 },
+    default: 10,
+    about: 'After so many crashes in a row in one slot the generation is given up.',
+  },
+  'restart.stable': {
+    type: duration,
+    default: '10s',
+    about: 'A worker that lived so long ends a row of crashes.',
+  },
+  'log.level': {
+    type: { kind: 'choice', of: ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] },
+    default: 'info',
+    flag: { property: 'logLevel', option: '--log-level <level>' },
+    about: 'The least important entry of the supervisor that is logged.',
+  },
+} as const satisfies Record<string, Key>;
+
+export type KeyPath = keyof typeof KEYS;
+
+export const KEY_PATHS = Object.keys(KEYS) as KeyPath[];
+
+/** The row of a key, without its literal types. */
+export const keyOf = (path: KeyPath): Key => KEYS[path];
+
+/** "--workers" of "--workers <number>": what a message about a flag begins with. */
+export const flagName = (key: Key): string => key.flag?.option.split(' ')[0] ?? '';
+
+/** What is allowed, for the end of a message. */
+export function allowed(type: KeyType): string {
+  switch (type.kind) {
+    case 'text':
+      return type.allowed;
+    case 'path':
+      return 'a path';
+    case 'program':
+      return 'a path, or a name to look up in PATH';
+    case 'integer': {
+      const range = `an integer from ${type.min} to ${type.max}`;
+      return type.word === undefined ? range : `${range}, or "${type.word}"`;
+    }
+    case 'duration':
+      return `a duration from ${type.minMs === 0 ? '0s' : '1ms'} to 24h in h, m, s and ms, such as "1m30s"`;
+    case 'choice': {
+      const quoted = type.of.map((word) => `"${word}"`);
+      return `${quoted.slice(0, -1).join(', ')} or ${quoted.at(-1)}`;
+    }
+    case 'texts':
+      return type.minItems === 0 ? 'a list of strings' : 'a list of strings, at least one';
+    case 'environment':
+      return 'a table of strings';
+    case 'address':
+      return '"8080", "0.0.0.0:8080", "[::1]:8080", "/run/shop.sock" or "@shop"';
+    case 'tables':
+      return 'tables';
+  }
+}

@@ -1,0 +1,164 @@
+/**
+ * The way from what a user wrote to a frozen `Config`: the file, the flags over it, the defaults under both, all of it
+ * checked, every path made absolute. Symlinks stay as they were written, because a release resolves them anew at each
+ * reload: that is how a deploy by symlink takes effect.
+ */
+import { dirname, resolve } from 'node:path';
+import { BatondError } from '../errors.js';
+import { settingsOfDocument } from './check-document.js';
+import type { Config, ListenerConfig, Program } from './config.js';
+import { crossCheck, ONLY_OF_ENTRIES } from './cross-checks.js';
+import { type ConfigFlags, KEY_PATHS, type KeyPath } from './keys.js';
+import { formatPlace, type Problem, refuse } from './problem.js';
+import { readToml } from './read-toml.js';
+import { nameOfCommand, nameOfEntry } from './service-name.js';
+import {
+  mergeSettings,
+  type Setting,
+  type Settings,
+  settingsOfDefaults,
+  settingsOfFlags,
+  valuesOf,
+} from './settings.js';
+
+export interface ConfigInput {
+  /** Absolute. A shell's and systemd's working directory is without symlinks; pass the written one where it is known. */
+  readonly cwd: string;
+  /** Relative to cwd; without it batond.toml, if there is one. */
+  readonly configFile?: string | undefined;
+  readonly flags: ConfigFlags;
+  /** os.availableParallelism(), for workers = "auto". */
+  readonly cores: number;
+}
+
+export interface LoadedConfig {
+  readonly config: Config;
+  /** Where each value comes from, by its key: "batond.toml:7", "--workers", "default". */
+  readonly origins: Readonly<Record<string, string>>;
+}
+
+/** Reads the config file and, where no name is given, package.json; nothing else. */
+export function loadConfig(input: ConfigInput): Config {
+  return readConfig(input).config;
+}
+
+/** The same, and where each value comes from. */
+export function readConfig({ cwd, configFile, flags, cores }: ConfigInput): LoadedConfig {
+  const file = configFile ?? 'batond.toml';
+  const document = readToml(resolve(cwd, file), file);
+  if (document === null && configFile !== undefined) {
+    throw new BatondError('CONFIG_UNREADABLE', { file, reason: 'no such file' });
+  }
+
+  const problems: Problem[] = [];
+  const fromFile = document === null ? new Map<KeyPath, Setting>() : settingsOfDocument(document, problems);
+  const fromFlags = settingsOfFlags(flags, problems);
+  // An entry on the command line stands in for whatever the file would run.
+  if (fromFlags.has('entry')) fromFile.delete('command');
+  const settings = mergeSettings(settingsOfDefaults(), fromFile, fromFlags);
+  crossCheck(settings, document, problems);
+  refuse(problems);
+
+  const paths = resolvePaths(settings, cwd, document === null ? null : resolve(cwd, file));
+  const program = programOf(settings, paths);
+  const name = nameOf(settings, program);
+  return {
+    config: deepFreeze(build(settings, paths, program, name.name, cores)),
+    origins: originsOf(settings, program, name.origin),
+  };
+}
+
+interface Paths {
+  readonly file: string | null;
+  readonly directory: string;
+  /** What a relative path of a key is relative to. */
+  readonly baseOf: (key: KeyPath) => string;
+}
+
+/** Paths on the command line are relative to where they were typed, those in the file to its `directory`. */
+function resolvePaths(settings: Settings, cwd: string, file: string | null): Paths {
+  const written = settings.get('directory');
+  const isTyped = (key: KeyPath) => settings.get(key)?.place.kind === 'flag';
+  const home = file === null ? cwd : dirname(file);
+  const directory = resolve(isTyped('directory') ? cwd : home, (written?.value as string | undefined) ?? '.');
+  const typedBase = isTyped('directory') ? directory : cwd;
+  return { file, directory, baseOf: (key) => (isTyped(key) ? typedBase : directory) };
+}
+
+function programOf(settings: Settings, { baseOf }: Paths): Program {
+  const { entry, args, command, runtime, runtime_args } = valuesOf(settings);
+  // The command stays as written: a release resolves it in the directory that is real by then.
+  if (entry === null) return { kind: 'command', command: command ?? [] };
+  return {
+    kind: 'node',
+    entry: resolve(baseOf('entry'), entry),
+    args,
+    runtime: runtime.includes('/') ? resolve(baseOf('runtime'), runtime) : runtime,
+    runtimeArgs: runtime_args,
+  };
+}
+
+function nameOf(settings: Settings, program: Program): { readonly name: string; readonly origin: string } {
+  const said = settings.get('name');
+  if (said !== undefined) return { name: said.value as string, origin: formatPlace(said.place) };
+  const found = program.kind === 'node' ? nameOfEntry(program.entry) : nameOfCommand(program.command);
+  if (found.name === null) {
+    const text = `the ${found.from} gives the service no name: choose one with --name, or name = "shop" in batond.toml`;
+    refuse([{ place: { kind: 'default' }, key: 'name', text }]);
+  }
+  return { name: found.name ?? '', origin: found.from };
+}
+
+function build(settings: Settings, { file, directory }: Paths, program: Program, name: string, cores: number): Config {
+  const values = valuesOf(settings);
+  return {
+    name,
+    file,
+    program,
+    directory,
+    workers: values.workers === 'auto' ? Math.min(Math.max(Math.trunc(cores), 1), 256) : values.workers,
+    ready: values.ready ?? (program.kind === 'node' ? 'listen' : 'notify'),
+    env: values.env,
+    listeners: (values.listener ?? []) as readonly ListenerConfig[],
+    upgrade: {
+      readyTimeoutMs: values['upgrade.ready_timeout'],
+      drainTimeoutMs: values['upgrade.drain_timeout'],
+      takeoverTimeoutMs: values['upgrade.takeover_timeout'],
+      probe: values['upgrade.probe'],
+      regretMs: values['upgrade.regret'],
+    },
+    stop: { killTimeoutMs: values['stop.kill_timeout'] },
+    restart: {
+      delayMs: values['restart.delay'],
+      delayMaxMs: values['restart.delay_max'],
+      limit: values['restart.limit'],
+      stableMs: values['restart.stable'],
+    },
+    log: { level: values['log.level'] },
+  };
+}
+
+function originsOf(settings: Settings, program: Program, nameOrigin: string): Readonly<Record<string, string>> {
+  const origins: [string, string][] = [['name', nameOrigin]];
+  for (const key of KEY_PATHS) {
+    const { place, parts } = settings.get(key) ?? { place: { kind: 'default' } as const };
+    if (key === 'name' || isOfOtherProgram(key, program)) continue;
+    origins.push([key, formatPlace(place)]);
+    for (const [part, partPlace] of Object.entries(parts ?? {}))
+      origins.push([`${key}.${part}`, formatPlace(partPlace)]);
+  }
+  return deepFreeze(Object.fromEntries(origins));
+}
+
+function isOfOtherProgram(key: KeyPath, program: Program): boolean {
+  if (program.kind === 'node') return key === 'command';
+  return key === 'entry' || ONLY_OF_ENTRIES.has(key);
+}
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
+    Object.freeze(value);
+    for (const part of Object.values(value)) deepFreeze(part);
+  }
+  return value;
+}

@@ -1,0 +1,70 @@
+/**
+ * What a config comes to, for `batond check`: what would be run and until when it is waited for, and beside each value
+ * where it comes from, because that is the question when a service does not do what was meant.
+ */
+import { formatAddress } from './address.js';
+import type { Config } from './config.js';
+import { formatDuration } from './duration.js';
+import type { LoadedConfig } from './load.js';
+
+/** Lines of `key  value  origin`, in columns. */
+export function renderConfig({ config, origins }: LoadedConfig): string {
+  const rows = rowsOf(config).map(([key, value]): Row => [key, value, origins[key] ?? '']);
+  const width = (column: 0 | 1) =>
+    Math.max(...rows.map((row) => row[column].length).filter((length) => length <= MAX_WIDTH));
+  const [keyWidth, valueWidth] = [width(0), width(1)];
+  return rows
+    .map(([key, value, origin]) => `${key.padEnd(keyWidth)}  ${value.padEnd(valueWidth)}  ${origin}`.trimEnd())
+    .join('\n');
+}
+
+/** The same facts for programs: the config as it is, durations in milliseconds, and the origin of each key. */
+export function configFacts({ config, origins }: LoadedConfig): { config: Config; origins: Record<string, string> } {
+  return { config, origins: { ...origins } };
+}
+
+type Row = readonly [key: string, value: string, origin: string];
+
+/** A longer value pushes its own origin to the right, not everybody's. */
+const MAX_WIDTH = 60;
+
+function rowsOf(config: Config): [string, string][] {
+  const { program, upgrade, restart } = config;
+  const listeners = config.listeners.map(({ name, address }) => `${name} ${formatAddress(address)}`);
+  return [
+    ['name', config.name],
+    ...programRows(program),
+    ['directory', config.directory],
+    ['workers', `${config.workers}`],
+    ['ready', config.ready],
+    // The values stay out: this output ends up in tickets, and passwords are in the environment.
+    ...Object.keys(config.env).map((name): [string, string] => [`env.${name}`, '(set)']),
+    ['listener', listeners.length === 0 ? 'none declared' : listeners.join(', ')],
+    ['upgrade.ready_timeout', formatDuration(upgrade.readyTimeoutMs)],
+    ['upgrade.drain_timeout', formatDuration(upgrade.drainTimeoutMs)],
+    ['upgrade.takeover_timeout', formatDuration(upgrade.takeoverTimeoutMs)],
+    ...(program.kind === 'node' ? [['upgrade.probe', upgrade.probe ?? 'none'] as [string, string]] : []),
+    ['upgrade.regret', formatDuration(upgrade.regretMs)],
+    ['stop.kill_timeout', formatDuration(config.stop.killTimeoutMs)],
+    ['restart.delay', formatDuration(restart.delayMs)],
+    ['restart.delay_max', formatDuration(restart.delayMaxMs)],
+    ['restart.limit', `${restart.limit}`],
+    ['restart.stable', formatDuration(restart.stableMs)],
+    ['log.level', config.log.level],
+  ];
+}
+
+function programRows(program: Config['program']): [string, string][] {
+  if (program.kind === 'command') return [['command', quote(program.command)]];
+  return [
+    ['entry', program.entry],
+    ...(program.args.length > 0 ? [['args', quote(program.args)] as [string, string]] : []),
+    ['runtime', program.runtime],
+    ...(program.runtimeArgs.length > 0 ? [['runtime_args', quote(program.runtimeArgs)] as [string, string]] : []),
+  ];
+}
+
+/** For reading, with quotes only where a word would fall apart. */
+function quote(words: readonly string[]): string {
+  return words.map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : JSON.stringify(word))).join(' ');
+}

@@ -1,0 +1,124 @@
+/**
+ * Every situation in which batond refuses or fails, with its exit status (sysexits.h) and what a user is told.
+ *
+ * A code names a situation, never a place. Callers branch on `code`; people read `message`. README.md lists each code
+ * with cause and cure, and a test keeps that list complete.
+ */
+
+/** sysexits.h, as far as it is used. 1 is "refused or rolled back, the service is still up". */
+export const EXIT = {
+  ok: 0,
+  refused: 1,
+  usage: 64,
+  unavailable: 69,
+  software: 70,
+  os: 71,
+  cannotCreate: 73,
+  busy: 75,
+  noPermission: 77,
+  config: 78,
+} as const;
+
+type Facts = Readonly<Record<string, unknown>>;
+
+interface Row {
+  readonly exit: number;
+  readonly message: (facts: Facts) => string;
+}
+
+const row = (exit: number, message: (facts: Facts) => string): Row => ({ exit, message });
+
+export const ERRORS = {
+  CONFIG_INVALID: row(EXIT.config, (f) => `${f.problem}`),
+  CONFIG_UNREADABLE: row(EXIT.config, (f) => `cannot read ${f.file}: ${f.reason}`),
+  ENTRY_NOT_FOUND: row(EXIT.config, (f) => `there is no entry ${f.entry}`),
+  DIRECTORY_NOT_FOUND: row(EXIT.config, (f) => `there is no directory ${f.directory}`),
+  RUNTIME_NOT_FOUND: row(EXIT.config, (f) => `there is no runtime ${f.runtime}: looked in ${f.looked}`),
+  NOT_RUNNING: row(EXIT.unavailable, (f) => `${f.name} is not running: nothing answers on ${f.socket}`),
+  NO_PERMISSION: row(
+    EXIT.noPermission,
+    (f) => `no permission to use ${f.socket}: ask as root or as the service's user`,
+  ),
+  ALREADY_RUNNING: row(EXIT.refused, (f) => `${f.name} is already running with pid ${f.pid}`),
+  HOST_ENDED: row(EXIT.software, (f) => `${f.name} did not start: its host ended without a word; ${f.advice}`),
+  NOT_WRITABLE: row(EXIT.cannotCreate, (f) => `cannot write ${f.path}: ${f.reason}`),
+  SERVICE_NOT_NAMED: row(EXIT.usage, (f) => `which service? ${f.reason}: say --name`),
+  BUSY: row(EXIT.busy, (f) => `a reload is already under way (generation ${f.generation}): try again when it is over`),
+  NO_REPORT: row(EXIT.refused, (f) =>
+    f.number === null ? 'no reload has been reported yet' : `there is no report ${f.number}: the last 100 are kept`,
+  ),
+  REQUEST_INVALID: row(EXIT.usage, (f) => `${f.problem}`),
+  STOPPING: row(EXIT.unavailable, (f) => `${f.name} is stopping`),
+  CLIENT_GONE: row(EXIT.refused, () => 'the client that asked for the reload went away'),
+  SUCCESSOR_NOT_STARTED: row(EXIT.refused, (f) => `the next supervisor could not be started: ${f.reason}`),
+  SUCCESSOR_EXITED: row(EXIT.refused, (f) => `the next supervisor ${f.how} before it took over`),
+  SUCCESSOR_REFUSED: row(EXIT.refused, (f) => `the next supervisor refused to take over: ${f.reason}`),
+  SUCCESSOR_TIMED_OUT: row(EXIT.refused, (f) => `the next supervisor did not take over within ${f.seconds} s`),
+  SUCCESSOR_SPEAKS_OTHERWISE: row(
+    EXIT.refused,
+    (f) => `the next supervisor speaks takeover protocol ${f.theirs}, this one ${f.ours}`,
+  ),
+  INVENTORY_NOT_SENT: row(EXIT.refused, (f) => `sockets and workers could not be handed over: ${f.reason}`),
+  CANDIDATE_NOT_STARTED: row(
+    EXIT.refused,
+    (f) => `a worker of generation ${f.generation} could not be started: ${f.reason}`,
+  ),
+  CANDIDATE_EXITED: row(
+    EXIT.refused,
+    (f) => `a worker of generation ${f.generation} ${f.how} before it was trusted${f.reason ? `: ${f.reason}` : ''}`,
+  ),
+  CANDIDATE_NOT_READY: row(
+    EXIT.refused,
+    (f) => `generation ${f.generation} was not ready within ${f.seconds} s: ${f.missing}`,
+  ),
+  CANDIDATE_NOT_ANSWERING: row(
+    EXIT.refused,
+    (f) => `a worker of generation ${f.generation} did not answer its probe: ${f.reason}`,
+  ),
+  CANDIDATE_NOT_OPENED: row(
+    EXIT.refused,
+    (f) => `generation ${f.generation} did not begin to accept within ${f.seconds} s`,
+  ),
+  GENERATION_LOST: row(EXIT.software, (f) => `generation ${f.generation} cannot be kept: ${f.reason}`),
+  LISTENER_NOT_BOUND: row(EXIT.refused, (f) => `the listener ${f.name} cannot be had: ${f.reason}`),
+  WORKER_NOT_READING: row(
+    EXIT.refused,
+    (f) => `worker ${f.worker} does not read what it is told: it cannot be handed over`,
+  ),
+  UNIT_INVALID: row(EXIT.config, (f) => `systemd-analyze verify does not accept the unit: ${f.reason}`),
+  UNIT_EXISTS: row(EXIT.cannotCreate, (f) => `${f.path} is there already and was not made by batond`),
+  UNIT_EDITED: row(
+    EXIT.cannotCreate,
+    (f) =>
+      `${f.path} was changed since batond wrote it: move the changes to a drop-in (systemctl edit ${f.name}), or give them up with --force`,
+  ),
+  UNIT_NOT_WRITABLE: row(
+    EXIT.noPermission,
+    (f) => `no permission to write ${f.path}: ask as root, or install for yourself with --user-unit`,
+  ),
+  SERVICE_NOT_STARTED: row(EXIT.unavailable, (f) => `${f.name} is installed but did not start: ${f.reason}`),
+  UNIT_NOT_INSTALLED: row(EXIT.unavailable, (f) => `no unit of batond named ${f.name} is installed`),
+  SYSTEMCTL_FAILED: row(EXIT.os, (f) => `systemctl ${f.command} failed: ${f.reason}`),
+  CONTROL_FAILED: row(EXIT.software, (f) => `the control socket gave no usable answer: ${f.reason}`),
+  PLATFORM_UNSUPPORTED: row(EXIT.unavailable, (f) => `batond runs on Linux only; this is ${f.platform}`),
+  ADDON_MISSING: row(EXIT.os, (f) => `the addon cannot be loaded: ${f.reason}`),
+} as const satisfies Record<string, Row>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+/** The one error of batond: a code from the table, the facts it speaks of, and what caused it. */
+export class BatondError extends Error {
+  readonly code: ErrorCode;
+  readonly facts: Facts;
+
+  constructor(code: ErrorCode, facts: Facts = {}, cause?: unknown) {
+    super(ERRORS[code].message(facts), cause === undefined ? undefined : { cause });
+    this.name = 'BatondError';
+    this.code = code;
+    this.facts = facts;
+  }
+
+  get exitStatus(): number {
+    return ERRORS[this.code].exit;
+  }
+}

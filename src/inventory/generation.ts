@@ -1,0 +1,100 @@
+/**
+ * A generation: all workers that one reload started from one release. Its role says what it is to the service; the roll
+ * and the drain change it, nobody else.
+ */
+import type { ReadyBy } from '../channel/messages.js';
+import type { Release } from '../release/release.js';
+import type { Worker, WorkerRecord } from './worker.js';
+
+export type Role = 'candidate' | 'incumbent' | 'draining';
+
+/** When its workers get SIGTERM and SIGKILL at the latest, in milliseconds of CLOCK_MONOTONIC. */
+export interface Hurry {
+  readonly termAtMs: number;
+  readonly killAtMs: number;
+}
+
+export interface GenerationRecord {
+  readonly number: number;
+  readonly role: Role;
+  readonly release: Release;
+  readonly ready: ReadyBy;
+  readonly slots: number;
+  /** Milliseconds of CLOCK_MONOTONIC; null before commit. */
+  readonly committedAtMs: number | null;
+  /** When its workers are told to go, in milliseconds of CLOCK_MONOTONIC; null while it does not drain. */
+  readonly drainUntilMs: number | null;
+  /** Set by a reload that allows no older generation for longer; absent in what an older supervisor wrote. */
+  readonly hurry?: Hurry | null;
+  readonly claims: readonly { readonly listener: string; readonly slots: readonly number[] }[];
+  readonly crashes: readonly { readonly slot: number; readonly inARow: number }[];
+  readonly workers: readonly WorkerRecord[];
+}
+
+export class Generation {
+  readonly number: number;
+  readonly release: Release;
+  readonly ready: ReadyBy;
+  /** How many workers it is meant to have. */
+  readonly slots: number;
+  role: Role;
+  committedAtMs: number | null;
+  drainUntilMs: number | null;
+  hurry: Hurry | null;
+  /** By slot. A slot whose worker has just exited is missing until the next one is started. */
+  readonly workers = new Map<number, Worker>();
+  /** Crashes in a row of each slot. */
+  readonly crashes: Map<number, number>;
+  readonly #claims: Map<string, Set<number>>;
+
+  constructor(record: GenerationRecord) {
+    this.number = record.number;
+    this.release = record.release;
+    this.ready = record.ready;
+    this.slots = record.slots;
+    this.role = record.role;
+    this.committedAtMs = record.committedAtMs;
+    this.drainUntilMs = record.drainUntilMs;
+    this.hurry = record.hurry ?? null;
+    this.crashes = new Map(record.crashes.map(({ slot, inARow }) => [slot, inARow]));
+    this.#claims = new Map(record.claims.map(({ listener, slots }) => [listener, new Set(slots)]));
+  }
+
+  get record(): GenerationRecord {
+    const { number, role, release, ready, slots, committedAtMs, drainUntilMs, hurry } = this;
+    return {
+      number,
+      role,
+      release,
+      ready,
+      slots,
+      committedAtMs,
+      drainUntilMs,
+      hurry,
+      claims: [...this.#claims].map(([listener, claimants]) => ({ listener, slots: [...claimants] })),
+      crashes: [...this.crashes].map(([slot, inARow]) => ({ slot, inARow })),
+      workers: [...this.workers.values()].map((worker) => worker.record),
+    };
+  }
+
+  /**
+   * A slot wants the listener. The claim stays when its worker exits, so that a crash closes no socket: the next worker
+   * of the slot finds the connections that waited.
+   */
+  claim(listener: string, slot: number): void {
+    const slots = this.#claims.get(listener) ?? new Set();
+    slots.add(slot);
+    this.#claims.set(listener, slots);
+  }
+
+  /** The app closed that server. */
+  unclaim(listener: string, slot: number): void {
+    const slots = this.#claims.get(listener);
+    slots?.delete(slot);
+    if (slots?.size === 0) this.#claims.delete(listener);
+  }
+
+  get claimed(): Iterable<string> {
+    return this.#claims.keys();
+  }
+}

@@ -1,0 +1,310 @@
+/**
+ * One worker as the supervisor knows it: its process, its channel or notify socket, and how far it has come.
+ *
+ *   booting -> ready -> trusted -> opening -> open -> pausing -> paused -> draining -> stopping
+ *                                     ^----------------------------+
+ *
+ * Each answer moves the phase; nobody waits for a particular answer, so a worker can change hands between two messages.
+ */
+import { decodeFromWorker } from '../channel/decode.js';
+import type { DrainTally, FromWorker, Idle, ListenAddress, Measures, ToWorker } from '../channel/messages.js';
+import { PacketSocket } from '../channel/packet-socket.js';
+import { type Fd, native } from '../native.js';
+import { NotifyListener } from '../process/notify-listener.js';
+import { type Exit, Process } from '../process/process.js';
+
+export type Phase =
+  | 'booting'
+  | 'ready'
+  | 'trusted'
+  | 'opening'
+  | 'open'
+  | 'pausing'
+  | 'paused'
+  | 'draining'
+  | 'drained'
+  | 'stopping';
+
+/** What of a worker travels to the next supervisor beside its descriptors. */
+export interface WorkerRecord {
+  readonly id: string;
+  readonly generation: number;
+  readonly slot: number;
+  readonly pid: number;
+  readonly phase: Phase;
+  /** Milliseconds of CLOCK_MONOTONIC. */
+  readonly startedAtMs: number;
+  readonly listening: readonly string[];
+  /** The exception that it reported before it ended. */
+  readonly fatal: string | null;
+}
+
+export interface WorkerEvents {
+  readonly onPhase: (worker: Worker) => void;
+  readonly onListen: (worker: Worker, id: number, address: ListenAddress, backlog: number) => void;
+  readonly onListening: (worker: Worker, name: string) => void;
+  readonly onUnlisten: (worker: Worker, name: string) => void;
+  readonly onExit: (worker: Worker, exit: Exit) => void;
+}
+
+export interface WorkerDescriptors {
+  readonly pidfd: Fd;
+  /** Exactly one of the two: a Node program has a channel, any other a notify socket. */
+  readonly channel: Fd | null;
+  readonly notify: { readonly fd: Fd; readonly path: string } | null;
+}
+
+const MEASURE_TIMEOUT_MS = 1_000;
+
+export class Worker {
+  readonly id: string;
+  readonly generation: number;
+  readonly slot: number;
+  readonly startedAtMs: number;
+  readonly listening: Set<string>;
+  readonly process: Process;
+  #phase: Phase;
+  #fatal: string | null;
+  #tally: DrainTally | null = null;
+  #nextId = 1;
+  readonly #events: WorkerEvents;
+  readonly #channel: PacketSocket | null;
+  readonly #notify: NotifyListener | null;
+  readonly #measuring = new Map<number, (measures: Measures | null) => void>();
+
+  constructor(record: WorkerRecord, descriptors: WorkerDescriptors, events: WorkerEvents) {
+    this.id = record.id;
+    this.generation = record.generation;
+    this.slot = record.slot;
+    this.startedAtMs = record.startedAtMs;
+    this.listening = new Set(record.listening);
+    this.#phase = record.phase;
+    this.#fatal = record.fatal;
+    this.#events = events;
+    this.#channel =
+      descriptors.channel === null
+        ? null
+        : new PacketSocket(descriptors.channel, {
+            onPacket: (message, fds) => this.#receive(message, fds),
+            // What it means is told by the exit that follows; a worker that only closed its channel is of no use.
+            onClose: () => this.process.kill(),
+          });
+    this.#notify =
+      descriptors.notify === null
+        ? null
+        : new NotifyListener(descriptors.notify.fd, descriptors.notify.path, record.pid, () => {
+            if (this.#phase === 'booting') this.#move('ready');
+          });
+    this.process = new Process(record.pid, descriptors.pidfd, (exit) => this.#exited(exit));
+  }
+
+  get phase(): Phase {
+    return this.#phase;
+  }
+
+  /** The exception that nobody caught, as the worker reported it before it ended. */
+  get fatal(): string | null {
+    return this.#fatal;
+  }
+
+  /** What became of its connections, once it has drained; a program without a channel does not say. */
+  get tally(): DrainTally | null {
+    return this.#tally;
+  }
+
+  get record(): WorkerRecord {
+    return {
+      id: this.id,
+      generation: this.generation,
+      slot: this.slot,
+      pid: this.process.pid,
+      phase: this.#phase,
+      startedAtMs: this.startedAtMs,
+      listening: [...this.listening],
+      fatal: this.#fatal,
+    };
+  }
+
+  /** The descriptors, lent. */
+  get descriptors(): WorkerDescriptors {
+    return {
+      pidfd: this.process.pidfd,
+      channel: this.#channel?.fd ?? null,
+      notify: this.#notify === null ? null : { fd: this.#notify.fd, path: this.#notify.path },
+    };
+  }
+
+  /** Whether it can only be told to drain by being told to go. */
+  get drainsBySignal(): boolean {
+    return this.#channel === null;
+  }
+
+  /** Packets that wait only in this process: a takeover has to wait for them. */
+  get queued(): number {
+    return this.#channel?.queued ?? 0;
+  }
+
+  /** Asks whether its loop turns; it becomes `trusted` by answering. A program without a channel is taken at its word. */
+  ping(): void {
+    if (this.#channel === null) this.#move('trusted');
+    else this.#send({ type: 'ping', id: this.#nextId++ });
+  }
+
+  /** Gives it a connection as if it had accepted it. The descriptor stays the caller's. */
+  inject(fd: Fd): void {
+    this.#channel?.send({ type: 'inject', id: this.#nextId++ } satisfies ToWorker, [fd]);
+  }
+
+  /** Whether it speaks the protocol of the channel. */
+  get hasChannel(): boolean {
+    return this.#channel !== null;
+  }
+
+  /** Gives it its end of a direct channel to another worker. The descriptor stays the caller's. */
+  link(peer: string, fd: Fd): void {
+    this.#channel?.send({ type: 'link', peer } satisfies ToWorker, [fd]);
+  }
+
+  trust(): void {
+    if (this.#phase === 'ready') this.#move('trusted');
+  }
+
+  open(): void {
+    if (this.#channel === null) this.#move('open');
+    else {
+      this.#move('opening');
+      this.#send({ type: 'open', id: this.#nextId++ });
+    }
+  }
+
+  pause(): void {
+    if (this.#channel === null) this.#move('paused');
+    else {
+      this.#move('pausing');
+      this.#send({ type: 'pause', id: this.#nextId++ });
+    }
+  }
+
+  /** No new connection; `drained` when the last one is gone. A program without a channel drains by SIGTERM. */
+  drain(idle: Idle, timeoutMs: number): void {
+    if (this.#phase === 'stopping') return;
+    if (this.#channel === null) this.#move('drained');
+    else {
+      this.#move('draining');
+      this.#send({ type: 'drain', id: this.#nextId++, idle, timeoutMs });
+    }
+  }
+
+  /** SIGTERM, and SIGKILL to its group after the deadline. */
+  stop(killTimeoutMs: number, onKill?: () => void): void {
+    if (this.#phase !== 'stopping') this.#move('stopping');
+    this.process.stop(killTimeoutMs, onKill);
+  }
+
+  giveTicketSecret(secret: string): void {
+    this.#send({ type: 'tickets', secret });
+  }
+
+  answerListen(id: number, name: string, fd: Fd): void {
+    this.#channel?.send({ type: 'listener', id, name } satisfies ToWorker, [fd]);
+  }
+
+  refuseListen(id: number, code: string): void {
+    this.#send({ type: 'refused', id, code });
+  }
+
+  /** What it counts, or null where it does not say in time. */
+  measure(): Promise<Measures | null> {
+    if (this.#channel === null || this.#channel.closed) return Promise.resolve(null);
+    const id = this.#nextId++;
+    return new Promise((resolve) => {
+      const settle = (measures: Measures | null) => {
+        clearTimeout(timer);
+        this.#measuring.delete(id);
+        resolve(measures);
+      };
+      const timer = setTimeout(() => settle(null), MEASURE_TIMEOUT_MS);
+      this.#measuring.set(id, settle);
+      this.#send({ type: 'measure', id });
+    });
+  }
+
+  /** Stops and starts reading what it says, around a takeover. */
+  freeze(): void {
+    this.#channel?.pause();
+    this.#notify?.pause();
+    this.process.pause();
+  }
+
+  thaw(): void {
+    this.#channel?.resume();
+    this.#notify?.resume();
+    this.process.resume();
+  }
+
+  #send(message: ToWorker): void {
+    this.#channel?.send(message);
+  }
+
+  #move(phase: Phase): void {
+    this.#phase = phase;
+    this.#events.onPhase(this);
+  }
+
+  #receive(value: unknown, fds: readonly Fd[]): void {
+    for (const fd of fds) native().close(fd);
+    const message = decodeFromWorker(value);
+    if (message === null) this.process.kill();
+    else this.#handle(message);
+  }
+
+  #handle(message: FromWorker): void {
+    switch (message.type) {
+      case 'hello':
+        return;
+      case 'listen':
+        this.#events.onListen(this, message.id, message.address, message.backlog);
+        return;
+      case 'listening':
+        this.listening.add(message.name);
+        this.#events.onListening(this, message.name);
+        return;
+      case 'unlisten':
+        this.listening.delete(message.name);
+        this.#events.onUnlisten(this, message.name);
+        return;
+      case 'ready':
+        if (this.#phase === 'booting') this.#move('ready');
+        return;
+      case 'fatal':
+        this.#fatal = message.message;
+        return;
+      case 'pong':
+        this.trust();
+        return;
+      case 'opened':
+        if (this.#phase === 'opening') this.#move('open');
+        return;
+      case 'paused':
+        if (this.#phase === 'pausing') this.#move('paused');
+        return;
+      case 'drained':
+        if (this.#phase !== 'draining') return;
+        this.#tally = message.tally;
+        this.#move('drained');
+        return;
+      case 'measures':
+        this.#measuring.get(message.id)?.(message);
+        return;
+    }
+  }
+
+  #exited(exit: Exit): void {
+    for (const settle of [...this.#measuring.values()]) settle(null);
+    // What it said last may still wait in the socket: the reason of the exit above all.
+    this.#channel?.drainReads();
+    this.#channel?.close();
+    this.#notify?.close();
+    this.#events.onExit(this, exit);
+  }
+}

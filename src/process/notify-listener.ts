@@ -1,0 +1,82 @@
+/**
+ * The notify socket of one worker that is not a Node program: it is told READY=1 there, never on systemd's own, where a
+ * worker's STOPPING=1 would stop the whole unit.
+ *
+ * Only the worker's own session is listened to: the kernel vouches for the sender's pid, /proc for its session.
+ */
+import { readFileSync, rmSync } from 'node:fs';
+import { Descriptor } from '../inventory/descriptor.js';
+import { type Fd, native, type Watcher } from '../native.js';
+
+const MAX_MESSAGE_BYTES = 8_192;
+
+export class NotifyListener {
+  readonly path: string;
+  readonly #descriptor: Descriptor;
+  readonly #pid: number;
+  readonly #onReady: () => void;
+  readonly #watcher: Watcher;
+
+  constructor(fd: Fd, path: string, pid: number, onReady: () => void) {
+    this.path = path;
+    this.#descriptor = new Descriptor(fd);
+    this.#pid = pid;
+    this.#onReady = onReady;
+    this.#watcher = native().watch(fd, { readable: true, writable: false }, () => this.#read());
+  }
+
+  /** Binds the socket where the worker will be told to find it. A file left there by a crashed run is replaced. */
+  static bind(path: string): Fd {
+    rmSync(path, { force: true });
+    const fd = native().bind({
+      type: 'dgram',
+      address: { family: 'unix', path },
+      reuseAddress: false,
+      reusePort: false,
+      ipv6Only: false,
+    });
+    native().setPassCredentials(fd, true);
+    return fd;
+  }
+
+  get fd(): Fd {
+    return this.#descriptor.fd;
+  }
+
+  pause(): void {
+    this.#watcher.update({ readable: false, writable: false });
+  }
+
+  resume(): void {
+    this.#watcher.update({ readable: true, writable: false });
+  }
+
+  close(): void {
+    this.#watcher.close();
+    if (!this.#descriptor.open) return;
+    this.#descriptor.close();
+    rmSync(this.path, { force: true });
+  }
+
+  #read(): void {
+    while (this.#descriptor.open) {
+      const received = native().receive(this.#descriptor.fd, MAX_MESSAGE_BYTES, 16);
+      if (received === null) return;
+      // BARRIER=1 carries a descriptor whose closing is the answer; others have no meaning here.
+      for (const fd of received.fds) native().close(fd);
+      const sender = received.credentials?.pid ?? 0;
+      if (sender !== this.#pid && sessionOf(sender) !== this.#pid) continue;
+      if (received.data.toString('utf8').split('\n').includes('READY=1')) this.#onReady();
+    }
+  }
+}
+
+/** The session of a process, proc_pid_stat(5) field 6; 0 where it is gone. */
+function sessionOf(pid: number): number {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[3]);
+  } catch {
+    return 0;
+  }
+}

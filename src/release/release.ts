@@ -1,0 +1,99 @@
+/**
+ * A release: what a generation runs, every path resolved once. A worker of this generation that is started again next
+ * week must run the same files, whatever `current` points to by then, so symlinks are followed here and never later.
+ *
+ * It is plain data: it travels to the next supervisor and into the state file, whose readers may learn what `env` holds.
+ */
+import { realpathSync, statSync } from 'node:fs';
+import { basename, dirname, isAbsolute, join, relative, resolve } from 'node:path';
+import type { Config } from '../config/config.js';
+import { nearestPackageField, packageField } from '../config/package-json.js';
+import { BatondError } from '../errors.js';
+import { resolveEntry } from './entry.js';
+import { findProgram } from './runtime.js';
+import { workerEnvironment } from './worker-environment.js';
+
+interface Common {
+  /** "release-7@1.4.0": the real directory's last part, and the version where a package.json says one. */
+  readonly label: string;
+  /** Real: no part of it is a symlink. */
+  readonly directory: string;
+  /** Absolute: the file to execute. Its last part may be a symlink, since programs look at the name they go by. */
+  readonly program: string;
+  readonly args: readonly string[];
+  /** What the config adds to the environment. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Milliseconds since the epoch. */
+  readonly resolvedAt: number;
+}
+
+export type Release =
+  | (Common & {
+      readonly kind: 'node';
+      /** Real. The arguments are those of `program runtimeArgs... entry args...`. */
+      readonly entry: string;
+      readonly runtimeArgs: readonly string[];
+    })
+  | (Common & { readonly kind: 'command' });
+
+export interface ResolveEnvironment {
+  /** The supervisor's own; a PATH of the config's env goes before its PATH. */
+  readonly env: NodeJS.ProcessEnv;
+  /** The Node that runs batond: the last resort where the runtime is "node" and PATH has none, as in a systemd unit. */
+  readonly execPath: string;
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+}
+
+/** Throws DIRECTORY_NOT_FOUND, ENTRY_NOT_FOUND or RUNTIME_NOT_FOUND. */
+export function resolveRelease(config: Config, { env, execPath, now }: ResolveEnvironment): Release {
+  const directory = realDirectory(config.directory);
+  const { PATH } = workerEnvironment(config.env, env);
+  const common = { directory, env: config.env, resolvedAt: now };
+  if (config.program.kind === 'command') {
+    const [name = '', ...args] = config.program.command;
+    const program = pin(findProgram(name, { directory, path: PATH }), name);
+    return { kind: 'command', label: labelOf(directory, packageField(directory, 'version')), program, args, ...common };
+  }
+  const { entry: written, args, runtime, runtimeArgs } = config.program;
+  const entry = resolveEntry(below(config.directory, written, directory), written);
+  const fallback = runtime === 'node' ? execPath : undefined;
+  const program = findProgram(runtime, { directory, path: PATH, fallback });
+  const label = labelOf(directory, nearestPackageField(dirname(entry), 'version'));
+  return { kind: 'node', label, program, entry, args, runtimeArgs, ...common };
+}
+
+/** The arguments of execve(2), the zeroth included; `preload` are those that load it, before the entry. */
+export function argvOf(release: Release, preload: readonly string[] = []): string[] {
+  if (release.kind === 'command') return [release.program, ...release.args];
+  return [release.program, ...release.runtimeArgs, ...preload, release.entry, ...release.args];
+}
+
+function realDirectory(directory: string): string {
+  try {
+    const real = realpathSync(directory);
+    if (statSync(real).isDirectory()) return real;
+  } catch (error) {
+    throw new BatondError('DIRECTORY_NOT_FOUND', { directory }, error);
+  }
+  throw new BatondError('DIRECTORY_NOT_FOUND', { directory });
+}
+
+/** An entry inside the directory is looked up in the one just resolved: if the symlink moves in between, nothing mixes. */
+function below(written: string, entry: string, real: string): string {
+  const path = relative(written, entry);
+  return /^\.\.(\/|$)/.test(path) || isAbsolute(path) ? entry : resolve(real, path);
+}
+
+/**
+ * A command that was given by a path is part of the release: the symlinks on the way to it are followed, or a restart
+ * would run the next release's file. The last part stays: busybox, a venv's python and their like go by their name.
+ */
+function pin(program: string, written: string): string {
+  return written.includes('/') ? join(realpathSync(dirname(program)), basename(program)) : program;
+}
+
+function labelOf(directory: string, version: string | null): string {
+  const name = basename(directory) || '/';
+  return version === null ? name : `${name}@${version}`;
+}
