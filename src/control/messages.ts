@@ -1,0 +1,103 @@
+/**
+ * What is said on the control socket: HTTP over a Unix socket (`curl --unix-socket control.sock http://batond/v1/status`).
+ *
+ *   GET  /v1/status   one JSON object, `Status`
+ *   POST /v1/reload   200 and a stream of JSON lines, `ReloadLine`, the last one the verdict; 409 when one is under way.
+ *                     With ?no_old_after_ms=N no older generation runs N milliseconds after the commit, and the stream
+ *                     goes on until it is so: then `old-gone` is its last line
+ *   GET  /v1/reports  the reports of the last reloads in short, `ReportSummary[]`, the oldest first
+ *   GET  /v1/reports/N, /v1/reports/last   one of them, `Report`; 404 where there is none
+ *   POST /v1/stop     202; the supervisor ends when the last worker has
+ *
+ * The stream of a reload ends with the connection and is not chunked, so that the connection can change hands in the
+ * middle: the next supervisor writes the rest. If the client goes away before the commit, the reload is abandoned.
+ */
+import type { Measures } from '../channel/messages.js';
+import type { ConnectionTotals } from '../inventory/report.js';
+import type { Phase } from '../inventory/worker.js';
+import type { ManagedBy } from '../systemd/managed-by.js';
+
+export interface ReloadOutcome {
+  readonly ok: boolean;
+  /** A code of the table in errors.ts; null when it went well. */
+  readonly code: string | null;
+  readonly message: string;
+  /** The exit status of `batond reload`. */
+  readonly exitStatus: number;
+  /** The generation that serves now. */
+  readonly generation: number | null;
+  /** Milliseconds since the epoch. */
+  readonly at: number;
+  readonly durationMs: number;
+}
+
+export type ReloadStep = 'takeover' | 'boot' | 'probe' | 'switch' | 'soak' | 'commit' | 'rollback';
+
+export type ReloadLine =
+  | { readonly event: 'step'; readonly step: ReloadStep; readonly message: string; readonly atMs: number }
+  | ({ readonly event: 'verdict' } & ReloadOutcome)
+  /** Only where it was asked for: no older generation runs any more. */
+  | {
+      readonly event: 'old-gone';
+      /** Connections that were still open when their worker was told to end, as far as workers said. */
+      readonly cut: number;
+      /** Workers that had to be killed. */
+      readonly killed: number;
+      readonly message: string;
+      readonly atMs: number;
+    };
+
+export interface ReloadOptions {
+  /** After so many milliseconds from the commit no older generation runs; null leaves each its own deadline. */
+  readonly noOldAfterMs: number | null;
+}
+
+export interface ReportSummary {
+  readonly number: number;
+  /** Milliseconds since the epoch. */
+  readonly startedAt: number;
+  readonly from: number | null;
+  readonly to: number | null;
+  readonly release: string | null;
+  /** Null where there was no verdict yet. */
+  readonly ok: boolean | null;
+  readonly code: string | null;
+  readonly durationMs: number | null;
+  /** Of the longest drain; null while one goes on. */
+  readonly drainMs: number | null;
+  readonly connections: ConnectionTotals;
+}
+
+export interface WorkerStatus {
+  readonly slot: number;
+  readonly pid: number;
+  readonly phase: Phase;
+  readonly uptimeMs: number;
+  readonly rssBytes: number | null;
+  /** Null for a program that is not Node, or a worker that did not answer in time. */
+  readonly measures: Measures | null;
+}
+
+export interface GenerationStatus {
+  readonly number: number;
+  readonly role: 'candidate' | 'incumbent' | 'draining';
+  readonly release: string;
+  readonly entry: string;
+  readonly workers: readonly WorkerStatus[];
+  /** Milliseconds left until its workers are told to go; null while it does not drain. */
+  readonly drainLeftMs: number | null;
+}
+
+export interface Status {
+  readonly version: 1;
+  readonly name: string;
+  readonly state: 'starting' | 'serving' | 'reloading' | 'stopping';
+  /** Null where no systemd manages the service. */
+  readonly managedBy: ManagedBy | null;
+  readonly supervisor: { readonly pid: number; readonly version: string; readonly uptimeMs: number };
+  readonly generations: readonly GenerationStatus[];
+  readonly listeners: readonly { readonly name: string; readonly address: string; readonly origin: string }[];
+  readonly lastReload: ReloadOutcome | null;
+  /** The sentence that systemd shows too. */
+  readonly summary: string;
+}

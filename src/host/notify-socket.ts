@@ -1,0 +1,76 @@
+/**
+ * The host's side of sd_notify(3): the socket that supervisors report to, as systemd's is. Only the main process is
+ * listened to (NotifyAccess=main), and the kernel vouches for who speaks.
+ */
+import { rmSync } from 'node:fs';
+import { Descriptor } from '../inventory/descriptor.js';
+import { type Fd, native, type Watcher } from '../native.js';
+
+const MAX_MESSAGE_BYTES = 8_192;
+const MAX_FDS = 253;
+
+export interface NotifyHandlers {
+  /** The main process at this moment. */
+  readonly mainPid: () => number;
+  readonly onMainPid: (pid: number) => void;
+  readonly onReady: () => void;
+  readonly onStopping: () => void;
+  readonly onStatus: (text: string) => void;
+}
+
+export class NotifySocket {
+  readonly path: string;
+  readonly #descriptor: Descriptor;
+  readonly #watcher: Watcher;
+  readonly #handlers: NotifyHandlers;
+
+  constructor(path: string, handlers: NotifyHandlers) {
+    rmSync(path, { force: true });
+    this.path = path;
+    this.#handlers = handlers;
+    this.#descriptor = new Descriptor(
+      native().bind({
+        type: 'dgram',
+        address: { family: 'unix', path },
+        reuseAddress: false,
+        reusePort: false,
+        ipv6Only: false,
+      }),
+    );
+    native().setPassCredentials(this.#descriptor.fd, true);
+    this.#watcher = native().watch(this.#descriptor.fd, { readable: true, writable: false }, () => this.read());
+  }
+
+  /** Takes what lies in the socket: also before the exit of a main process is judged, whose last words may be there. */
+  read(): void {
+    while (this.#descriptor.open) {
+      const received = native().receive(this.#descriptor.fd, MAX_MESSAGE_BYTES, MAX_FDS);
+      if (received === null) return;
+      this.#take(received.data.toString('utf8'), received.credentials?.pid ?? 0, received.fds);
+    }
+  }
+
+  close(): void {
+    this.#watcher.close();
+    this.#descriptor.close();
+    rmSync(this.path, { force: true });
+  }
+
+  /** Closing what came with BARRIER=1 is its answer; the order of messages on one socket does the rest. */
+  #take(text: string, sender: number, fds: readonly Fd[]): void {
+    for (const fd of fds) native().close(fd);
+    if (sender !== this.#handlers.mainPid()) return;
+    const fields = new Map(
+      text
+        .split('\n')
+        .filter((line) => line.includes('='))
+        .map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)] as const),
+    );
+    const main = Number(fields.get('MAINPID'));
+    if (Number.isInteger(main) && main > 0) this.#handlers.onMainPid(main);
+    const status = fields.get('STATUS');
+    if (status !== undefined) this.#handlers.onStatus(status);
+    if (fields.get('READY') === '1') this.#handlers.onReady();
+    if (fields.get('STOPPING') === '1') this.#handlers.onStopping();
+  }
+}

@@ -1,0 +1,61 @@
+/**
+ * The log of the supervisor and of the host: one pino instance a process, and where its lines go. To the journal with
+ * all their fields under systemd, else to stdout: as NDJSON for machines, as short lines for a person at a terminal.
+ *
+ * Nothing here starts a thread (pino's transports do): the log is written when the call returns, or it never will be.
+ */
+import { existsSync } from 'node:fs';
+import { isatty } from 'node:tty';
+import { type Logger, pino } from 'pino';
+import type { LogLevel } from './config/config.js';
+import { formatLogLine, wantsColor } from './log-format.js';
+import { JOURNAL_SOCKET, JournalDestination } from './systemd/journal.js';
+import { isJournalStream } from './systemd/journal-stream.js';
+import { LineWriter } from './systemd/line-writer.js';
+
+/** `level` may be set while it runs. */
+export type Log = Logger;
+
+/**
+ * The fields of a record that have a name of their own in the journal, so that `journalctl BATOND_GENERATION=7` finds
+ * them. Any other is upper-cased as it is: `durationMs` is DURATION_MS.
+ */
+export const LOG_FIELDS = {
+  /** What happened, as a word that stays the same over versions. */
+  event: 'BATOND_EVENT',
+  generation: 'BATOND_GENERATION',
+  slot: 'BATOND_SLOT',
+  /** The id of a worker. */
+  worker: 'BATOND_WORKER',
+  /** The process that is spoken of; _PID is who speaks. */
+  pid: 'BATOND_PID',
+  release: 'BATOND_RELEASE',
+  /** Of a roll, as `batond reload` shows it. */
+  step: 'BATOND_STEP',
+  /** A code of the table of errors. */
+  code: 'BATOND_CODE',
+} as const;
+
+export interface LogOptions {
+  /** The service: SYSLOG_IDENTIFIER in the journal, `name` in a record. */
+  readonly name: string;
+  readonly level: LogLevel;
+  readonly env: NodeJS.ProcessEnv;
+  /** 1 by default. */
+  readonly stdout?: number;
+}
+
+export function createLog({ name, level, env, stdout = 1 }: LogOptions): Log {
+  // Without pino's pid and hostname: the journal has them, and `pid` is the process that a record speaks of.
+  return pino({ level, base: { name } }, destination(name, env, stdout));
+}
+
+function destination(name: string, env: NodeJS.ProcessEnv, stdout: number): { write(line: string): void } {
+  if (isJournalStream(env, [stdout, 2]) && existsSync(JOURNAL_SOCKET)) {
+    return new JournalDestination({ identifier: name, fields: LOG_FIELDS });
+  }
+  const writer = new LineWriter(stdout);
+  if (!isatty(stdout)) return writer;
+  const format = { color: wantsColor(true, env) };
+  return { write: (line) => writer.write(`${formatLogLine(line, format)}\n`) };
+}

@@ -1,0 +1,46 @@
+/**
+ * What systemd passes at the start, sd_listen_fds(3): the sockets of a .socket unit and the contents of the fd store,
+ * as descriptors from 3 up. Found by name; whatever is odd about the variables, they mean "none" and never a crash.
+ */
+import { type Fd, native } from '../native.js';
+
+export interface Activated {
+  readonly fd: Fd;
+  /** FileDescriptorName= or FDNAME=; "unknown" where systemd gives none. Several may have the same. */
+  readonly name: string;
+}
+
+const FIRST_FD = 3;
+/** More than any RLIMIT_NOFILE that systemd sets; a bigger number is garbage. */
+const MAX_FDS = 1_048_576;
+const VARIABLES = ['LISTEN_FDS', 'LISTEN_PID', 'LISTEN_PIDFDID', 'LISTEN_FDNAMES'];
+
+/** The variables as they are meant for process `pid`: nothing when they are meant for another, or garbage. */
+export function parseActivation(env: NodeJS.ProcessEnv, pid: number): Activated[] {
+  const { LISTEN_FDS: count, LISTEN_PID: target, LISTEN_FDNAMES: names } = env;
+  if (count === undefined || !/^\d{1,7}$/.test(count) || Number(count) > MAX_FDS) return [];
+  if (target !== String(pid)) return [];
+  const list = names === undefined ? [] : names.split(':');
+  return Array.from({ length: Number(count) }, (_, i) => ({ fd: FIRST_FD + i, name: list[i] || 'unknown' }));
+}
+
+/**
+ * Takes the descriptors, and removes the variables, so that no worker and no successor believes them.
+ *
+ * Each moves to a new number that is close-on-exec, and 3 upwards are free again: systemd passes them inheritable, and
+ * Node marks inherited ones only as far as they are dense.
+ */
+export function takeActivation(env: NodeJS.ProcessEnv): Activated[] {
+  const passed = parseActivation(env, process.pid);
+  for (const variable of VARIABLES) delete env[variable];
+  // All move before any closes, or the second would land on the number of the first.
+  const moved = passed.flatMap(({ fd, name }) => {
+    try {
+      return [{ from: fd, fd: native().dup(fd), name }];
+    } catch {
+      return []; // Counted but not open: there is nothing to take.
+    }
+  });
+  for (const { from } of moved) native().close(from);
+  return moved.map(({ fd, name }) => ({ fd, name }));
+}
