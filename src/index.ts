@@ -1,0 +1,29 @@
+/**
+ * What an app may import from 'batond'. Nothing is needed for a reload without loss; everything is a no-op where the app
+ * does not run under batond, so it can stay in the code for good. WebSockets: see 'batond/ws'.
+ */
+import { appSide } from './app-side.js';
+import { kind } from './connections.js';
+import { responses } from './responses.js';
+import type { Leaving } from './worker/app-side.js';
+
+export type { Handover, Kind, KindDefinition } from './connections.js';
+export type { ResponsesDefinition } from './responses.js';
+export type { Leaving } from './worker/app-side.js';
+
+/** Says that the app can serve, where its configuration has `ready = "notify"`. Saying it again changes nothing. */
+export function ready(): void {
+  appSide()?.ready();
+}
+
+/**
+ * Calls the listener when another generation has taken over: no new connection comes, requests in flight go on. The
+ * place to end what lasts long by itself, like a queue's consumer; `leaving.timeoutMs` later SIGTERM comes, unless all
+ * connections have gone before. Where it is so already, the listener is called soon.
+ */
+export function onDrain(listener: (leaving: Leaving) => void): void {
+  appSide()?.onDrain(listener);
+}
+
+/** Connections that a reload may hand to the next generation, open. */
+export const connections = { kind, responses } as const;

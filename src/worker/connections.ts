@@ -1,0 +1,185 @@
+/**
+ * Counts what is under way: connections that managed servers accepted, and HTTP/1 requests that have no answer yet.
+ *
+ * All from diagnostics channels: one listener a connection, two array operations a request, no message to anyone.
+ * While draining it makes responses say `Connection: close`, and keeps account of what became of each connection.
+ */
+import { subscribe } from 'node:diagnostics_channel';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type net from 'node:net';
+import type { DrainTally } from '../channel/messages.js';
+import { acceptedBy, carrierOf } from './internals.js';
+import { bookkeeping } from './migratable.js';
+
+interface Exchange {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly socket: net.Socket;
+}
+
+/** What a connection ends of while the worker drains; one that is `moving` has not ended. */
+type Fate = 'finished' | 'told' | 'cut' | 'moving';
+
+interface Connection {
+  /** False for what only carries requests: a TLS socket, whose raw socket has been counted, or a probe. */
+  readonly accepted: boolean;
+  /** In the order of the requests; more than one where the client pipelines. */
+  readonly unanswered: Exchange[];
+  fate: Fate;
+}
+
+export class Connections {
+  readonly #isManaged: (server: net.Server) => boolean;
+  readonly #connections = new Map<net.Socket, Connection>();
+  readonly #probes = new WeakSet<net.Socket>();
+  #accepted = 0;
+  #requests = 0;
+  #inFlight = 0;
+  #draining = false;
+  #onChange: () => void = () => {};
+  #mayStayOpen: (socket: net.Socket) => boolean = () => false;
+  readonly #tally = { moved: 0, finished: 0, told: 0, cut: 0 };
+
+  constructor(isManaged: (server: net.Server) => boolean) {
+    this.#isManaged = isManaged;
+    subscribe('net.server.socket', (message) => this.#onSocket((message as { socket: net.Socket }).socket));
+    subscribe('http.server.request.start', (message) => this.#onRequest(message as Exchange));
+    subscribe('http.server.response.finish', (message) => this.#onFinish(message as Exchange));
+  }
+
+  get accepted(): number {
+    return this.#accepted;
+  }
+
+  get requests(): number {
+    return this.#requests;
+  }
+
+  get inFlight(): number {
+    return this.#inFlight;
+  }
+
+  /** A connection of the supervisor's: answered as any other, counted nowhere. */
+  addProbe(socket: net.Socket): void {
+    this.#probes.add(socket);
+  }
+
+  /** All that carry requests, TLS sockets beside those that carry them. */
+  sockets(): IterableIterator<net.Socket> {
+    return this.#connections.keys();
+  }
+
+  /** Whether a request has been read that is not answered to its last byte. */
+  owesAnswer(socket: net.Socket): boolean {
+    return (this.#connections.get(socket)?.unanswered.length ?? 0) > 0;
+  }
+
+  /** Those that managed servers accepted. */
+  *all(): IterableIterator<net.Socket> {
+    for (const [socket, { accepted }] of this.#connections) if (accepted) yield socket;
+  }
+
+  /** What has become of the connections since the drain began. */
+  get tally(): DrainTally {
+    return { ...this.#tally };
+  }
+
+  /** Says why the connection is about to end, before it does. */
+  foretell(socket: net.Socket, fate: Fate): void {
+    const connection = this.#connections.get(carrierOf(socket));
+    if (connection !== undefined) connection.fate = fate;
+  }
+
+  moved(count: number): void {
+    this.#tally.moved += count;
+  }
+
+  /**
+   * From here on each connection that may not stay open is closed with its next response; `onChange` tells that one
+   * ended or became idle.
+   */
+  startClosing(onChange: () => void, mayStayOpen: (socket: net.Socket) => boolean): void {
+    this.#onChange = onChange;
+    this.#mayStayOpen = mayStayOpen;
+    if (this.#draining) return;
+    this.#draining = true;
+    for (const { unanswered } of this.#connections.values()) {
+      for (const exchange of unanswered) this.#closeAfter(exchange, unanswered);
+    }
+  }
+
+  #onSocket(socket: net.Socket): void {
+    const server = acceptedBy(socket);
+    if (server === null || !this.#isManaged(server)) return;
+    this.#accepted++;
+    this.#follow(socket, true);
+  }
+
+  #follow(socket: net.Socket, accepted: boolean): Connection {
+    const connection: Connection = { accepted, unanswered: [], fate: 'finished' };
+    this.#connections.set(socket, connection);
+    // A socket that was destroyed by its 'connection' handler has its 'close' still before it.
+    const onClose = () => {
+      this.#connections.delete(socket);
+      this.#inFlight -= connection.unanswered.length;
+      connection.unanswered.length = 0;
+      if (accepted) this.#accepted--;
+      if (accepted && this.#draining && connection.fate !== 'moving') this.#tally[connection.fate]++;
+      this.#onChange();
+    };
+    bookkeeping.add(onClose);
+    socket.once('close', onClose);
+    return connection;
+  }
+
+  #onRequest(exchange: Exchange): void {
+    if (this.#probes.has(exchange.socket)) return;
+    const { unanswered } = this.#connections.get(exchange.socket) ?? this.#follow(exchange.socket, false);
+    this.#requests++;
+    this.#inFlight++;
+    unanswered.push(exchange);
+    if (this.#draining) this.#closeAfter(exchange, unanswered);
+  }
+
+  #onFinish({ response, socket }: Exchange): void {
+    const unanswered = this.#connections.get(socket)?.unanswered;
+    const index = unanswered?.findIndex((exchange) => exchange.response === response) ?? -1;
+    if (index < 0) return;
+    unanswered?.splice(index, 1);
+    this.#inFlight--;
+    if (this.#draining) this.#onChange();
+  }
+
+  /**
+   * Node asks `shouldKeepAlive` when it writes the head, and only then can it be decided: to close after a response
+   * whose request is still being uploaded would reset the client, who might never see it, and to close before the
+   * answers to further requests that have been read already would swallow these. Such a connection is closed by a later
+   * response.
+   */
+  #closeAfter(exchange: Exchange, unanswered: readonly Exchange[]): void {
+    const { request, response, socket } = exchange;
+    if (response.headersSent) return;
+    let keepAlive = response.shouldKeepAlive;
+    Object.defineProperty(response, 'shouldKeepAlive', {
+      configurable: true,
+      enumerable: true,
+      get: () => {
+        if (!keepAlive || !isRead(request) || unanswered.at(-1) !== exchange || this.#mayStayOpen(socket)) {
+          return keepAlive;
+        }
+        this.foretell(socket, 'told');
+        return false;
+      },
+      set: (value: boolean) => {
+        keepAlive = value;
+      },
+    });
+  }
+}
+
+/** `complete` is still false while a handler runs that answers at once, so a request without a body is known by its head. */
+function isRead(request: IncomingMessage): boolean {
+  if (request.complete) return true;
+  const { headers } = request;
+  return headers['transfer-encoding'] === undefined && Number(headers['content-length'] ?? 0) === 0;
+}

@@ -1,0 +1,23 @@
+/**
+ * What can move beside idle HTTP/1 connections: kinds that the app, or a library for it, registers. The mover sees no
+ * more of them than this.
+ */
+import type net from 'node:net';
+import type { Saved } from './offer-packet.js';
+
+/** Idle between two requests: what moves without anybody's help. */
+export const HTTP = 'http';
+
+export interface Migratable {
+  readonly kind: string;
+  /** What the receiver needs; from then on the connection is used no more. `null`: not at a safe point now. */
+  save(): Saved | null;
+}
+
+export interface Kinds {
+  /** `null` where nobody registered how this connection moves. */
+  of(socket: net.Socket): Migratable | null;
+  knows(kind: string): boolean;
+  /** The connection is this process's from here on, also when it throws. */
+  restore(kind: string, socket: net.Socket, server: net.Server, saved: Saved): void;
+}

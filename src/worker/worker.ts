@@ -1,0 +1,110 @@
+/**
+ * One worker, put together: each message of the supervisor on the left, what does it on the right.
+ *
+ * Nothing in here may throw into the app, print, or handle a signal. Where the addon cannot be loaded the app runs as
+ * without us, and the supervisor finds out by its deadline.
+ */
+import { CHANNEL_VERSION, type ToWorker, type WorkerStart } from '../channel/messages.js';
+import { type Fd, native } from '../native.js';
+import { offerToApp } from './app-side.js';
+import { Channel } from './channel.js';
+import { Connections } from './connections.js';
+import { ManagedDatagrams } from './datagrams.js';
+import { Drain } from './drain.js';
+import { entryEvaluated } from './entry.js';
+import { reportFatal } from './fatal.js';
+import { Http2Sessions } from './http2-sessions.js';
+import { inject } from './inject.js';
+import { Links } from './links.js';
+import { ManagedServers } from './listen.js';
+import { measure } from './measures.js';
+import { MigratableKinds } from './migratable.js';
+import { MoveIn } from './move-in.js';
+import { MoveOut } from './move-out.js';
+import { endWithoutSupervisor, ORPHAN_DRAIN_MS } from './orphan.js';
+import { Readiness } from './readiness.js';
+import { Tickets } from './tickets.js';
+
+export function startWorker(json: string): void {
+  try {
+    const start = JSON.parse(json) as WorkerStart;
+    native();
+    run(start);
+  } catch {
+    // A broken start must not take the app down with it.
+  }
+}
+
+function run(start: WorkerStart): void {
+  const channel = new Channel(start.fd);
+  const readiness = new Readiness(start.ready, start.datagramsAreEnough, (by) => channel.send({ type: 'ready', by }));
+  const connections = new Connections((server) => servers.manages(server));
+  const sessions = new Http2Sessions();
+  const tickets = new Tickets();
+  const datagrams = new ManagedDatagrams(channel, readiness);
+  const servers = new ManagedServers(channel, readiness, (server, name) => {
+    sessions.follow(server);
+    tickets.follow(server, name);
+  });
+  const kinds = new MigratableKinds(() => drain.look());
+  const links = new Links({
+    fromSender: (link, message, fds) => moveIn.received(link, message, fds),
+    fromReceiver: (link, message) => moveOut.accepted(link, message),
+    closed: (link, ended) => {
+      moveIn.closed(link, ended);
+      moveOut.closed(link);
+    },
+  });
+  const moveIn = new MoveIn(servers, kinds, () => drain.look());
+  const moveOut = new MoveOut(servers, connections, links, kinds, () => drain.look());
+  const drain = new Drain(servers, connections, sessions, { links, out: moveOut, in: moveIn });
+  const app = offerToApp(start.ready, () => readiness.notified(), kinds);
+
+  const handle = (message: ToWorker, fd: Fd | null): void => {
+    switch (message.type) {
+      case 'ping':
+        channel.send({ type: 'pong', id: message.id });
+        break;
+      case 'open':
+        servers.open();
+        datagrams.open();
+        channel.send({ type: 'opened', id: message.id });
+        break;
+      case 'pause':
+        servers.pause();
+        datagrams.pause();
+        channel.send({ type: 'paused', id: message.id });
+        break;
+      case 'drain':
+        datagrams.end();
+        drain.begin(message.idle, (tally) =>
+          datagrams.whenAnswered(() => channel.send({ type: 'drained', id: message.id, tally })),
+        );
+        app.draining(message.timeoutMs, message.idle);
+        break;
+      case 'link':
+        if (fd !== null) links.add(fd, message.peer);
+        break;
+      case 'measure':
+        channel.send({ type: 'measures', id: message.id, ...measure(connections, sessions) });
+        break;
+      case 'tickets':
+        tickets.use(Buffer.from(message.secret, 'base64'));
+        break;
+      case 'inject':
+        if (fd !== null) inject(fd, servers, connections);
+        break;
+      default:
+        // An answer that nobody waits for any more, or a message of a newer supervisor.
+        if (fd !== null) native().close(fd);
+    }
+  };
+
+  channel.start(handle, () => {
+    endWithoutSupervisor(drain);
+    app.draining(ORPHAN_DRAIN_MS, 'wait');
+  });
+  channel.send({ type: 'hello', version: CHANNEL_VERSION, node: process.version });
+  reportFatal(channel);
+  entryEvaluated().then(() => readiness.evaluated());
+}
