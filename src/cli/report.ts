@@ -1,0 +1,140 @@
+/** `batond report`: what a reload took, and what became of the connections; for a person or as JSON. */
+import type { Command } from 'commander';
+import type { ReportSummary } from '../control/messages.js';
+import { BatondError } from '../errors.js';
+import type { DrainReport, Report } from '../inventory/report.js';
+
+interface ReportFlags {
+  readonly name?: string;
+  readonly config?: string;
+  readonly list?: boolean;
+  readonly json?: boolean;
+}
+
+export function registerReport(program: Command): void {
+  program
+    .command('report')
+    .description('show what a reload took: phases, connections, memory; the last one by default')
+    .argument('[number]', 'of the reload, as --list shows it', parseNumber)
+    .option('--name <name>', 'the service')
+    .option('--config <file>', 'the configuration that names it')
+    .option('--list', 'one line for each reload on record, the newest last')
+    .option('--json', 'print it as JSON')
+    .addHelpText('after', "\nExample:\n  batond report --name shop --json | jq '.drains[].cut'")
+    .action(async (number: number | undefined, options: ReportFlags) => {
+      const { ControlClient } = await import('../control/client.js');
+      const { serviceName } = await import('./service-name.js');
+      const client = new ControlClient(await serviceName(options), process.env);
+      const json = (value: object) => `${JSON.stringify(value, null, 2)}\n`;
+      if (options.list === true) {
+        const reports = await client.reports();
+        process.stdout.write(options.json === true ? json(reports) : renderReports(reports));
+      } else {
+        const report = await client.report(number ?? null);
+        process.stdout.write(options.json === true ? json(report) : renderReport(report));
+      }
+    });
+}
+
+function parseNumber(text: string): number {
+  const number = Number(text);
+  if (Number.isSafeInteger(number) && number > 0) return number;
+  throw new BatondError('REQUEST_INVALID', { problem: `${text} is no number of a reload` });
+}
+
+const WIDTH = 80;
+const BAR = 30;
+
+export function renderReport(report: Report): string {
+  const { number, kind, from, to, release, verdict, durationMs, startedAt, phases, drains, peak } = report;
+  const unfinished = drains.some(({ ms }) => ms === null);
+  const longest = Math.max(1, ...phases.map(({ ms }) => ms));
+  const lines = [
+    `${kind === 'regret' ? 'return to the last good release' : 'reload'} ${number}: ${describeVerdict(report)}`,
+    row('generation', `${from ?? 'none'} -> ${to ?? 'none was started'}${release === null ? '' : `  (${release})`}`),
+    row('started', `${utc(startedAt)} UTC`),
+    row('verdict', durationMs === null ? 'none yet' : `after ${duration(durationMs)}`),
+    ...(verdict === null || verdict.ok ? [] : wrapped(row('', verdict.message))),
+    '',
+    '  phase             ms',
+    ...phases.map(({ phase, ms }) =>
+      `  ${phase.padEnd(10)}${ms.toFixed(1).padStart(10)}  ${'#'.repeat(Math.round((ms / longest) * BAR))}`.trimEnd(),
+    ),
+  ];
+  for (const drain of drains) lines.push('', ...renderDrain(drain));
+  lines.push(
+    '',
+    row('at most', `${megabytes(peak.rssBytes)} in memory, ${peak.fds} descriptors open, supervisor and workers`),
+  );
+  if (unfinished) lines.push(row('', 'The drain goes on: these numbers will grow.'));
+  return `${lines.join('\n')}\n`;
+}
+
+function renderDrain({ generation, ms, moved, finished, told, cut, workers }: DrainReport): string[] {
+  const cuts = [
+    [cut.idle, 'closed while idle'],
+    [cut.drainTimeout, 'still open after upgrade.drain_timeout'],
+    [cut.noOldAfter, 'still open after --no-old-after'],
+  ] as const;
+  const ends = [
+    [workers.timedOut, 'told to end before drained'],
+    [workers.killed, 'killed'],
+    [workers.lost, 'ended unasked, its counts are lost'],
+  ] as const;
+  return [
+    row('drain', `generation ${generation} ${ms === null ? 'still drains' : `was gone after ${duration(ms)}`}`),
+    row('', `connections: ${moved} moved, ${finished} finished, ${told} told to go`),
+    ...cuts.filter(([n]) => n > 0).map(([n, why]) => row('cut', `${n} ${why}`)),
+    ...ends.filter(([n]) => n > 0).map(([n, how]) => row('workers', `${n} ${how}`)),
+  ];
+}
+
+export function renderReports(reports: readonly ReportSummary[]): string {
+  if (reports.length === 0) return 'No reload has been reported yet.\n';
+  const cell = (text: string | number, width: number) => String(text).padStart(width);
+  const lines = reports.map((report) => {
+    const { number, startedAt, from, to, ok, code, durationMs, drainMs, connections } = report;
+    return [
+      cell(number, 6),
+      `  ${utc(startedAt).slice('2026-'.length)}`,
+      cell(`${from ?? '-'}>${to ?? '-'}`, 8),
+      cell(durationMs === null ? '-' : duration(durationMs), 7),
+      cell(drainMs === null ? '...' : duration(drainMs), 7),
+      cell(connections.moved, 6),
+      cell(connections.cut, 4),
+      `  ${ok === null ? '-' : ok ? 'done' : code}`,
+    ].join('');
+  });
+  return `number  started (UTC)  from>to   took  drain moved cut  verdict\n${lines.join('\n')}\n`;
+}
+
+function describeVerdict({ verdict }: Report): string {
+  if (verdict === null) return 'no verdict, the supervisor was lost in the middle or it goes on';
+  return verdict.ok ? 'done' : `failed (${verdict.code})`;
+}
+
+const row = (label: string, value: string) => `  ${label.padEnd(12)}${value}`;
+
+/** A reason may be a long sentence: broken between words, under the column where it began. */
+function wrapped(line: string): string[] {
+  const lines: string[] = [];
+  let rest = line;
+  while (rest.length > WIDTH) {
+    const at = rest.lastIndexOf(' ', WIDTH);
+    if (at <= 14) break;
+    lines.push(rest.slice(0, at));
+    rest = row('', rest.slice(at + 1));
+  }
+  return [...lines, rest];
+}
+
+const utc = (at: number) => new Date(at).toISOString().replace('T', ' ').slice(0, 19);
+
+const megabytes = (bytes: number) => `${Math.round(bytes / 2 ** 20)} MB`;
+
+/** "850 ms", "12.3 s", "3 min". */
+function duration(ms: number): string {
+  if (ms < 1_000) return `${Math.round(ms)} ms`;
+  if (ms < 120_000) return `${(ms / 1_000).toFixed(1)} s`;
+  return `${Math.round(ms / 60_000)} min`;
+}

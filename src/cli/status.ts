@@ -1,0 +1,88 @@
+/** `batond status`: what runs, for a person or as JSON. */
+import type { Command } from 'commander';
+import type { GenerationStatus, Status, WorkerStatus } from '../control/messages.js';
+import { columns, print, wrap } from './print.js';
+
+export function registerStatus(program: Command): void {
+  program
+    .command('status')
+    .description('show the service, its generations, workers, listeners and last reload')
+    .option('--name <name>', 'the service; by default that of batond.toml here, or the only one that runs')
+    .option('--config <file>', 'the configuration that names it')
+    .option('--json', 'print it as JSON')
+    .addHelpText('after', "\nExample:\n  batond status --name shop --json | jq '.generations[].workers'")
+    .action(async (options: { name?: string; config?: string; json?: boolean }) => {
+      const { ControlClient } = await import('../control/client.js');
+      const { serviceName } = await import('./service-name.js');
+      const status = await new ControlClient(await serviceName(options), process.env).status();
+      print(options.json === true ? `${JSON.stringify(status, null, 2)}\n` : renderStatus(status, columns()));
+    });
+}
+
+export function renderStatus(status: Status, width = 80): string {
+  const { supervisor } = status;
+  const lines = [
+    `${status.name}: ${status.state}`,
+    ...wrap(status.summary, width - 2).map((line) => `  ${line}`),
+    '',
+    row('supervisor', `pid ${supervisor.pid}, batond ${supervisor.version}, for ${duration(supervisor.uptimeMs)}`),
+    ...status.listeners.map(({ address, origin }) =>
+      row('listener', `${address}${origin === 'asked' ? '' : ` (${origin})`}`),
+    ),
+  ];
+  for (const generation of status.generations) lines.push('', ...renderGeneration(generation));
+  lines.push('', ...renderLastReload(status, width));
+  return `${lines.join('\n')}\n`;
+}
+
+function renderLastReload({ lastReload, summary }: Status, width: number): string[] {
+  if (lastReload === null) return [row('last reload', 'none')];
+  const { ok, code, at, durationMs, message } = lastReload;
+  const ago = duration(Math.max(0, Date.now() - at));
+  const when = new Date(at).toISOString().replace('T', ' ').slice(0, 19);
+  const verdict = `${ok ? 'done' : 'failed'} ${ago} ago, ${when} UTC, took ${duration(durationMs)}`;
+  // What the summary has said already is not said twice.
+  const text = summary.includes(message) ? [] : wrap(message, width - INDENT);
+  return [row('last reload', verdict), ...[...(code === null ? [] : [code]), ...text].map((line) => row('', line))];
+}
+
+function renderGeneration(generation: GenerationStatus): string[] {
+  const left = generation.drainLeftMs === null ? '' : `, at most ${duration(generation.drainLeftMs)} more`;
+  return [
+    row('generation', `${generation.number}, ${ROLES[generation.role]}${left}`),
+    row('release', `${generation.release}  ${generation.entry}`),
+    '  slot      pid  state      uptime    memory  in flight  connections   requests',
+    ...generation.workers.map(renderWorker),
+  ];
+}
+
+function renderWorker(worker: WorkerStatus): string {
+  const { measures } = worker;
+  const count = (n: number | undefined) => (n === undefined ? '-' : String(n));
+  return [
+    String(worker.slot).padStart(6),
+    String(worker.pid).padStart(9),
+    `  ${worker.phase.padEnd(9)}`,
+    duration(worker.uptimeMs).padStart(8),
+    (worker.rssBytes === null ? '-' : `${(worker.rssBytes / 2 ** 20).toFixed(0)} MB`).padStart(10),
+    count(measures?.inFlight).padStart(11),
+    count(measures?.connections).padStart(13),
+    count(measures?.requests).padStart(11),
+  ].join('');
+}
+
+const ROLES = { candidate: 'the candidate', incumbent: 'serves', draining: 'drains' } as const;
+
+/** Where the values stand. */
+const INDENT = 15;
+
+const row = (label: string, value: string) => `  ${label.padEnd(INDENT - 2)}${value}`;
+
+/** "850 ms", "12 s", "3 min", "5 h", "2 d". */
+function duration(ms: number): string {
+  if (ms < 1_000) return `${Math.round(ms)} ms`;
+  if (ms < 120_000) return `${(ms / 1_000).toFixed(ms < 10_000 ? 1 : 0)} s`;
+  if (ms < 7_200_000) return `${Math.round(ms / 60_000)} min`;
+  if (ms < 172_800_000) return `${Math.round(ms / 3_600_000)} h`;
+  return `${Math.round(ms / 86_400_000)} d`;
+}

@@ -1,0 +1,26 @@
+/**
+ * Brings workers of two generations together: each that leaves gets a direct channel to each that serves, and they
+ * settle the rest between themselves. The supervisor keeps neither end, so a takeover has nothing to hand on.
+ */
+import { Descriptor } from '../inventory/descriptor.js';
+import type { Generation } from '../inventory/generation.js';
+import type { Phase } from '../inventory/worker.js';
+import { native } from '../native.js';
+
+/** Those that accept, or will in a moment. */
+const SERVING: ReadonlySet<Phase> = new Set(['opening', 'open']);
+
+/** A generation has as many links as its workers times those that serve; they end with the first of the two. */
+export function introduce(leaving: Generation, serving: Generation | null): void {
+  const receivers = [...(serving?.workers.values() ?? [])].filter(({ phase }) => SERVING.has(phase));
+  for (const sender of leaving.workers.values()) {
+    for (const receiver of receivers) {
+      if (!sender.hasChannel || !receiver.hasChannel) continue;
+      const [one, other] = native().socketpair('seqpacket');
+      using end = new Descriptor(one);
+      using farEnd = new Descriptor(other);
+      sender.link(receiver.id, end.fd);
+      receiver.link(sender.id, farEnd.fd);
+    }
+  }
+}

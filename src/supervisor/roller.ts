@@ -1,0 +1,311 @@
+/**
+ * Carries out a roll: turns what the workers say into the events of the table, and its effects into deeds.
+ *
+ * It never decides what comes next; src/roll/roll.ts does.
+ */
+
+import type { Config } from '../config/config.js';
+import type { ReloadOutcome, ReloadStep } from '../control/messages.js';
+import { BatondError } from '../errors.js';
+import { Generation } from '../inventory/generation.js';
+import type { Inventory } from '../inventory/inventory.js';
+import type { Phase, Worker } from '../inventory/worker.js';
+import type { Log } from '../log.js';
+import { Runner } from '../machine/runner.js';
+import { monotonicMs } from '../process/monotonic.js';
+import { describeExit, type Exit } from '../process/process.js';
+import type { Release } from '../release/release.js';
+import { ROLL, type RollEffect, type RollEvent, type RollRefusal, type RollState } from '../roll/roll.js';
+
+/** How long a worker may take to answer a probe, or to open or pause, before the roll goes on without it. */
+const ANSWER_TIMEOUT_MS = 10_000;
+
+export interface RollRequest {
+  readonly release: Release;
+  readonly kind: 'start' | 'reload' | 'regret';
+  readonly step: (step: ReloadStep, message: string) => void;
+  readonly done: (outcome: ReloadOutcome) => void;
+  /** The roll is in another state; the candidate is there from its first worker on. */
+  readonly entered: (state: RollState, candidate: Generation | null) => void;
+  /** When whoever waits for the verdict began to wait, monotonic. */
+  readonly sinceMs: number;
+}
+
+export interface RollerHost {
+  readonly inventory: Inventory;
+  readonly config: Config;
+  readonly log: Log;
+  /** Binds what the config declares; a worker of another kind than Node gets it at its start. */
+  bindDeclared(): Promise<void>;
+  startWorker(generation: Generation, slot: number): void;
+  /** Asks a worker that is ready for proof; it becomes trusted, or the returned promise says why not. */
+  probe(worker: Worker): Promise<void>;
+  record(generation: Generation): void;
+  drain(generation: Generation): void;
+  promoted(generation: Generation): void;
+  announce(): void;
+}
+
+const READY_PHASES: ReadonlySet<Phase> = new Set(['ready', 'trusted']);
+const ACCEPTING_PHASES: ReadonlySet<Phase> = new Set(['open', 'opening', 'pausing']);
+const STANDING_BY_PHASES: ReadonlySet<Phase> = new Set(['paused', 'pausing', 'opening']);
+
+export class Roller {
+  readonly #host: RollerHost;
+  readonly #runner: Runner<RollState, RollEvent, RollEffect, RollRefusal>;
+  #request: RollRequest | null = null;
+  #candidate: Generation | null = null;
+  #deadline: NodeJS.Timeout | null = null;
+  #opened = false;
+
+  constructor(host: RollerHost) {
+    this.#host = host;
+    this.#runner = new Runner(ROLL, 'steady', {
+      effects: {
+        startCandidates: () => this.#startCandidates(),
+        probeCandidates: () => this.#probeCandidates(),
+        openCandidates: () => this.#openCandidates(),
+        pauseIncumbents: () => this.#pauseIncumbents(),
+        soak: () => this.#runner.post('soaked'),
+        record: () => this.#record(),
+        promote: () => this.#promote(),
+        resumeIncumbents: () => this.#resumeIncumbents(),
+        dismissCandidates: () => this.#dismissCandidates(),
+        reportDone: () => this.#report(null),
+        reportFailed: () => this.#report(this.#runner.cause),
+      },
+      refused: (code) => {
+        throw new BatondError(code, { generation: this.#candidate?.number });
+      },
+      moved: (from, event, to) => {
+        if (from !== to) {
+          this.#disarm();
+          this.#request?.entered(to, this.#candidate);
+        }
+        host.log.debug({ event: 'roll', from, on: event, to, generation: this.#candidate?.number }, `roll: ${to}`);
+        host.announce();
+      },
+      ignored: (state, event, why, cause) =>
+        host.log.debug({ event: 'roll-ignored', state, on: event, err: cause }, `roll: ${event} ignored: ${why}`),
+    });
+  }
+
+  get state(): RollState {
+    return this.#runner.state;
+  }
+
+  /** Whether a worker of the incumbent that becomes ready now has to stand by instead of accepting. */
+  get incumbentsStandBy(): boolean {
+    return this.#opened && (this.state === 'switching' || this.state === 'soaking' || this.state === 'committing');
+  }
+
+  /** Throws BUSY where a roll is under way. */
+  begin(request: RollRequest): void {
+    if (this.state !== 'steady') throw new BatondError('BUSY', { generation: this.#candidate?.number });
+    this.#request = request;
+    this.#runner.forget();
+    this.#runner.post('begin');
+  }
+
+  abort(cause: BatondError): void {
+    this.#runner.post('aborted', cause);
+  }
+
+  candidateExited(worker: Worker, exit: Exit): void {
+    const facts = { generation: worker.generation, how: describeExit(exit), reason: worker.fatal?.split('\n')[0] };
+    this.#runner.post('candidateFailed', new BatondError('CANDIDATE_EXITED', facts));
+  }
+
+  incumbentExited(): void {
+    this.#runner.post('incumbentExited');
+    this.check();
+  }
+
+  /** Looks whether the workers have come so far that the roll goes on; called whenever one of them has moved. */
+  check(): void {
+    const candidates = [...(this.#candidate?.workers.values() ?? [])];
+    const incumbents = [...(this.#host.inventory.incumbent?.workers.values() ?? [])];
+    const complete = candidates.length === this.#candidate?.slots;
+    if (this.state === 'booting' && complete && candidates.every(({ phase }) => READY_PHASES.has(phase))) {
+      this.#runner.post('ready');
+    } else if (this.state === 'probing' && complete && candidates.every(({ phase }) => phase === 'trusted')) {
+      this.#runner.post('answered');
+    } else if (this.state === 'switching' && !this.#opened) {
+      if (!complete || !candidates.every(({ phase }) => phase === 'open')) return;
+      this.#opened = true;
+      this.#runner.post('opened');
+    } else if (this.state === 'switching' && !incumbents.some(({ phase }) => ACCEPTING_PHASES.has(phase))) {
+      this.#runner.post('paused');
+    } else if (this.state === 'rollingBack' && !incumbents.some(({ phase }) => STANDING_BY_PHASES.has(phase))) {
+      this.#runner.post('resumed');
+    }
+  }
+
+  #startCandidates(): void {
+    const { inventory, config } = this.#host;
+    const release = this.#request!.release;
+    const candidate = new Generation({
+      number: inventory.nextGeneration++,
+      role: 'candidate',
+      release,
+      ready: config.ready,
+      slots: config.workers,
+      committedAtMs: null,
+      drainUntilMs: null,
+      claims: [],
+      crashes: [],
+      workers: [],
+    });
+    inventory.generations.set(candidate.number, candidate);
+    this.#candidate = candidate;
+    this.#opened = false;
+    const workers = `${config.workers} ${config.workers === 1 ? 'worker' : 'workers'}`;
+    this.#step('boot', `starting ${workers} of ${release.label}`);
+    this.#arm(config.upgrade.readyTimeoutMs, () => {
+      const seconds = config.upgrade.readyTimeoutMs / 1_000;
+      const facts = { generation: candidate.number, seconds, missing: missing(candidate) };
+      this.#runner.post('timedOut', new BatondError('CANDIDATE_NOT_READY', facts));
+    });
+    void this.#startAll(candidate);
+  }
+
+  async #startAll(candidate: Generation): Promise<void> {
+    try {
+      await this.#host.bindDeclared();
+      for (let slot = 0; slot < candidate.slots && this.state === 'booting'; slot++) {
+        this.#host.startWorker(candidate, slot);
+      }
+    } catch (error) {
+      const cause =
+        error instanceof BatondError
+          ? error
+          : new BatondError(
+              'CANDIDATE_NOT_STARTED',
+              { generation: candidate.number, reason: (error as Error).message },
+              error,
+            );
+      this.#runner.post('candidateFailed', cause);
+    }
+  }
+
+  #probeCandidates(): void {
+    const candidate = this.#candidate!;
+    this.#step('probe', `asking ${candidate.slots === 1 ? 'the worker' : 'each worker'} for proof`);
+    this.#arm(ANSWER_TIMEOUT_MS, () => {
+      const reason = `no answer within ${ANSWER_TIMEOUT_MS / 1_000} s`;
+      this.#runner.post(
+        'timedOut',
+        new BatondError('CANDIDATE_NOT_ANSWERING', { generation: candidate.number, reason }),
+      );
+    });
+    for (const worker of candidate.workers.values()) {
+      this.#host.probe(worker).catch((error: Error) => {
+        const facts = { generation: candidate.number, reason: error.message };
+        this.#runner.post('candidateFailed', new BatondError('CANDIDATE_NOT_ANSWERING', facts, error));
+      });
+    }
+  }
+
+  #openCandidates(): void {
+    const candidate = this.#candidate!;
+    this.#step('switch', `generation ${candidate.number} begins to accept`);
+    this.#arm(ANSWER_TIMEOUT_MS, () => {
+      const facts = { generation: candidate.number, seconds: ANSWER_TIMEOUT_MS / 1_000 };
+      this.#runner.post('timedOut', new BatondError('CANDIDATE_NOT_OPENED', facts));
+    });
+    for (const worker of candidate.workers.values()) worker.open();
+    this.check();
+  }
+
+  #pauseIncumbents(): void {
+    // An incumbent whose loop is blocked must not keep its successor out: it stops accepting when its loop turns again.
+    this.#arm(ANSWER_TIMEOUT_MS, () => {
+      this.#host.log.warn({ event: 'pause-late' }, 'an old worker has not said that it stopped accepting: going on');
+      this.#runner.post('paused');
+    });
+    for (const worker of this.#host.inventory.incumbent?.workers.values() ?? []) {
+      if (worker.phase === 'open' || worker.phase === 'opening') worker.pause();
+    }
+    this.check();
+  }
+
+  #record(): void {
+    this.#host.record(this.#candidate!);
+    this.#runner.post('committed');
+  }
+
+  #promote(): void {
+    const { inventory } = this.#host;
+    const candidate = this.#candidate!;
+    const outgoing = inventory.incumbent;
+    candidate.role = 'incumbent';
+    candidate.committedAtMs = monotonicMs();
+    this.#step('commit', `generation ${candidate.number} serves`);
+    if (outgoing !== null) this.#host.drain(outgoing);
+    this.#host.promoted(candidate);
+  }
+
+  #resumeIncumbents(): void {
+    const incumbent = this.#host.inventory.incumbent;
+    const staying = incumbent === null ? 'nothing serves' : `generation ${incumbent.number} keeps serving`;
+    this.#step('rollback', `${this.#runner.cause?.message ?? 'the reload failed'}; ${staying}`);
+    this.#arm(ANSWER_TIMEOUT_MS, () => this.#runner.post('timedOut'));
+    for (const worker of incumbent?.workers.values() ?? []) {
+      if (worker.phase === 'paused' || worker.phase === 'pausing' || worker.phase === 'ready') worker.open();
+    }
+    this.check();
+  }
+
+  #dismissCandidates(): void {
+    this.#host.drain(this.#candidate!);
+  }
+
+  #report(cause: BatondError | null): void {
+    const request = this.#request!;
+    const candidate = this.#candidate!;
+    const serving = this.#host.inventory.incumbent?.number ?? null;
+    this.#request = null;
+    this.#candidate = null;
+    this.#opened = false;
+    const staying = serving === null ? 'nothing serves' : `generation ${serving} keeps serving`;
+    request.done({
+      ok: cause === null,
+      code: cause?.code ?? null,
+      message:
+        cause === null
+          ? `generation ${candidate.number} (${candidate.release.label}) serves`
+          : `${cause.message}; ${staying}`,
+      exitStatus: cause?.exitStatus ?? 0,
+      generation: serving,
+      at: Date.now(),
+      durationMs: monotonicMs() - request.sinceMs,
+    });
+    this.#host.announce();
+  }
+
+  #step(step: ReloadStep, message: string): void {
+    this.#request?.step(step, message);
+  }
+
+  #arm(timeoutMs: number, onTimeout: () => void): void {
+    this.#disarm();
+    this.#deadline = setTimeout(onTimeout, timeoutMs);
+  }
+
+  #disarm(): void {
+    if (this.#deadline !== null) clearTimeout(this.#deadline);
+    this.#deadline = null;
+  }
+}
+
+/** What a candidate still lacks, for the message of a time-out. */
+function missing(candidate: Generation): string {
+  const waiting = [...candidate.workers.values()].filter(({ phase }) => phase === 'booting');
+  const listening = waiting.some((worker) => worker.listening.size > 0);
+  const count = `${waiting.length} of ${candidate.slots} ${candidate.slots === 1 ? 'worker' : 'workers'}`;
+  if (candidate.ready === 'notify') return `${count} never said ready`;
+  if (candidate.ready === 'load') return `the entry of ${count} was never done loading`;
+  return listening
+    ? `${count} listens, but its entry is still loading (a top-level await that does not end?)`
+    : `${count} never listened`;
+}

@@ -1,0 +1,127 @@
+/**
+ * Starts one worker of a release: its channel or notify socket, its streams, its environment, its own session.
+ * Either all of it comes to be, or nothing stays behind.
+ */
+import { openSync } from 'node:fs';
+import { join } from 'node:path';
+import { CHANNEL_VERSION, WORKER_ENVIRONMENT, type WorkerStart } from '../channel/messages.js';
+import { Descriptor } from '../inventory/descriptor.js';
+import type { Generation } from '../inventory/generation.js';
+import type { Listener } from '../inventory/listeners.js';
+import { Worker, type WorkerEvents } from '../inventory/worker.js';
+import { native } from '../native.js';
+import { monotonicMs } from '../process/monotonic.js';
+import { NotifyListener } from '../process/notify-listener.js';
+import { argvOf } from '../release/release.js';
+import { workerEnvironment } from '../release/worker-environment.js';
+
+/** The channel, or the first listener, is the first descriptor after the standard streams. */
+const FIRST_FD = 3;
+
+const PRELOAD = new URL('../worker/preload.js', import.meta.url).href;
+
+export interface SpawnContext {
+  readonly env: NodeJS.ProcessEnv;
+  readonly runtimeDirectory: string;
+  /** What the config declares, in its order: other programs find them as LISTEN_FDS. */
+  readonly declared: readonly Listener[];
+  readonly events: WorkerEvents;
+  /** See `WorkerStart`. */
+  readonly datagramsAreEnough: boolean;
+  /** The standard output and error of a worker: its own journal streams, or ours. */
+  streams(): { readonly stdout: Descriptor; readonly stderr: Descriptor };
+}
+
+export function spawnWorker(generation: Generation, slot: number, context: SpawnContext): Worker {
+  const id = `g${generation.number}s${slot}`;
+  const { stdout, stderr } = context.streams();
+  const stdin = new Descriptor(openSync('/dev/null', 'r'));
+  try {
+    return generation.release.kind === 'node'
+      ? spawnNode(generation, slot, id, context, [stdin, stdout, stderr])
+      : spawnCommand(generation, slot, id, context, [stdin, stdout, stderr]);
+  } finally {
+    for (const stream of [stdin, stdout, stderr]) stream.close();
+  }
+}
+
+function spawnNode(
+  generation: Generation,
+  slot: number,
+  id: string,
+  context: SpawnContext,
+  streams: readonly Descriptor[],
+): Worker {
+  const [ours, theirs] = native().socketpair('seqpacket');
+  const mine = new Descriptor(ours);
+  using end = new Descriptor(theirs);
+  const start: WorkerStart = {
+    version: CHANNEL_VERSION,
+    fd: FIRST_FD,
+    ready: generation.ready,
+    generation: generation.number,
+    slot,
+    datagramsAreEnough: context.datagramsAreEnough,
+  };
+  try {
+    const { release } = generation;
+    const spawned = native().spawn({
+      file: release.program,
+      argv: argvOf(release, ['--import', PRELOAD]),
+      env: pairs({ ...workerEnvironment(release.env, context.env), [WORKER_ENVIRONMENT]: JSON.stringify(start) }),
+      cwd: release.directory,
+      fds: [...streams, end].map((one) => one.fd),
+      parent: 'self',
+      newSession: true,
+    });
+    const descriptors = { pidfd: spawned.pidfd, channel: mine.take(), notify: null };
+    return new Worker(newRecord(id, generation.number, slot, spawned.pid), descriptors, context.events);
+  } catch (error) {
+    mine.close();
+    throw error;
+  }
+}
+
+function spawnCommand(
+  generation: Generation,
+  slot: number,
+  id: string,
+  context: SpawnContext,
+  streams: readonly Descriptor[],
+): Worker {
+  const path = join(context.runtimeDirectory, `notify-${id}.sock`);
+  const notify = new Descriptor(NotifyListener.bind(path));
+  try {
+    const { release } = generation;
+    const sockets = context.declared.map(({ descriptor }) => descriptor);
+    const activation: Record<string, string> =
+      sockets.length === 0
+        ? {}
+        : { LISTEN_FDS: String(sockets.length), LISTEN_FDNAMES: context.declared.map(({ name }) => name).join(':') };
+    const spawned = native().spawn({
+      file: release.program,
+      argv: argvOf(release),
+      env: pairs({ ...workerEnvironment(release.env, context.env), ...activation, NOTIFY_SOCKET: path }),
+      cwd: release.directory,
+      fds: [...streams, ...sockets].map((one) => one.fd),
+      parent: 'self',
+      newSession: true,
+      // sd_listen_fds(3) takes the descriptors only when this names its own pid, which nobody knows before the clone.
+      pidVariable: sockets.length === 0 ? undefined : 'LISTEN_PID',
+    });
+    const descriptors = { pidfd: spawned.pidfd, channel: null, notify: { fd: notify.take(), path } };
+    return new Worker(newRecord(id, generation.number, slot, spawned.pid), descriptors, context.events);
+  } catch (error) {
+    notify.close();
+    throw error;
+  }
+}
+
+function newRecord(id: string, generation: number, slot: number, pid: number) {
+  const startedAtMs = monotonicMs();
+  return { id, generation, slot, pid, phase: 'booting' as const, startedAtMs, listening: [], fatal: null };
+}
+
+function pairs(env: Readonly<Record<string, string>>): string[] {
+  return Object.entries(env).map(([key, value]) => `${key}=${value}`);
+}

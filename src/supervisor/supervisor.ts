@@ -1,0 +1,595 @@
+/**
+ * The supervisor: a replaceable brain around an inventory. It listens to workers, to the control socket and to signals,
+ * and passes what it hears to the one who knows: Roller, Drainer, Restarter, Handover. It decides nothing itself but
+ * who may begin what, and when it is over.
+ *
+ * Start order: inherit, control socket, workers. Stop order: its reverse.
+ */
+import type { Config } from '../config/config.js';
+import type { ReloadOptions, ReloadOutcome, ReloadStep, ReportSummary, Status } from '../control/messages.js';
+import type { Paths } from '../control/paths.js';
+import { ReloadClient } from '../control/reload-client.js';
+import { BatondError, EXIT } from '../errors.js';
+import type { Generation } from '../inventory/generation.js';
+import { Inventory, type NamedFds, type Secrets, type Snapshot } from '../inventory/inventory.js';
+import { describeListener, isDatagram } from '../inventory/listeners.js';
+import type { Report } from '../inventory/report.js';
+import { ReportFiles } from '../inventory/report-files.js';
+import type { Worker, WorkerEvents } from '../inventory/worker.js';
+import type { Log } from '../log.js';
+import { type Fd, native } from '../native.js';
+import { monotonicMs } from '../process/monotonic.js';
+import type { Exit } from '../process/process.js';
+import type { Release } from '../release/release.js';
+import type { Activated } from '../systemd/activation.js';
+import { managedBy } from '../systemd/managed-by.js';
+import type { Notifier } from '../systemd/notify.js';
+import { VERSION } from '../version.js';
+import { Drainer } from './drainer.js';
+import { GoodReleases } from './good-releases.js';
+import { Handover, type SuccessorCommand } from './handover.js';
+import type { Inherited } from './inherit.js';
+import { Listening } from './listening.js';
+import { probe } from './probe.js';
+import { describeCut, summaryOf } from './report-words.js';
+import { Reporter } from './reporter.js';
+import { Restarter } from './restarter.js';
+import { Roller } from './roller.js';
+import { type SpawnContext, spawnWorker } from './spawn-worker.js';
+import { generationStatus } from './status.js';
+import { summarize } from './summary.js';
+import { TicketSecret } from './ticket-secret.js';
+import { WaitingClient } from './waiting-client.js';
+
+/** Beyond the deadlines of the drain and of the kill: what the end itself may take. */
+const STOP_MARGIN_MS = 5_000;
+
+export interface SupervisorOptions {
+  readonly config: Config;
+  readonly release: Release;
+  readonly env: NodeJS.ProcessEnv;
+  readonly paths: Paths;
+  readonly log: Log;
+  readonly notifier: Notifier;
+  readonly streams: SpawnContext['streams'];
+  readonly successorCommand: () => SuccessorCommand;
+}
+
+/** The control socket, as far as the supervisor has to do with it around a takeover and at the end. */
+export interface ControlGate {
+  readonly fd: number;
+  pause(): void;
+  resume(): void;
+  close(): void;
+}
+
+export class Supervisor {
+  readonly #options: SupervisorOptions;
+  readonly #startedAtMs = monotonicMs();
+  #inventory: Inventory;
+  readonly #roller: Roller;
+  readonly #drainer: Drainer;
+  readonly #restarter: Restarter;
+  readonly #handover: Handover;
+  readonly #listening: Listening;
+  readonly #good: GoodReleases;
+  readonly #client = new WaitingClient();
+  readonly #reporter: Reporter;
+  readonly #reports: ReportFiles;
+  readonly #tickets: TicketSecret;
+  /** Asked for by the reload under way. */
+  #noOldAfterMs: number | null = null;
+  #control: ControlGate | null = null;
+  #stopping = false;
+  #exitStatus: number = EXIT.ok;
+  #end: (status: number) => void = () => {};
+  readonly #ended: Promise<number>;
+  #fellBack = false;
+  readonly #regretted = new Set<number>();
+
+  constructor(options: SupervisorOptions) {
+    this.#options = options;
+    const { config, log, notifier, paths, successorCommand } = options;
+    this.#ended = new Promise((resolve) => {
+      this.#end = resolve;
+    });
+    this.#inventory = new Inventory(config.name, paths.runtimeDirectory);
+    this.#listening = new Listening(log, () => this.#inventory);
+    this.#good = new GoodReleases(paths.stateFile, log, () => this.#inventory);
+    this.#tickets = new TicketSecret((secret) => {
+      for (const worker of this.#inventory.workers()) worker.giveTicketSecret(secret);
+    });
+    this.#reports = new ReportFiles(paths.stateDirectory);
+    this.#reporter = new Reporter({
+      files: this.#reports,
+      log,
+      workerPids: () => this.#inventory.workers().map((worker) => worker.process.pid),
+      onComplete: (report) => this.#client.oldGone(report.number, describeCut(report)),
+    });
+    const self = this;
+    const startWorker = (generation: Generation, slot: number) => this.#startWorker(generation, slot);
+    this.#drainer = new Drainer({
+      get inventory() {
+        return self.#inventory;
+      },
+      log,
+      drainTimeoutMs: config.upgrade.drainTimeoutMs,
+      killTimeoutMs: config.stop.killTimeoutMs,
+      begun: ({ number }) => this.#reporter.drains(number),
+      timedOut: ({ generation }, cause, connections) => this.#reporter.timedOut(generation, cause, connections),
+      killed: ({ generation }) => this.#reporter.killed(generation),
+      gone: (generation) => this.#generationGone(generation),
+    });
+    this.#restarter = new Restarter({
+      get inventory() {
+        return self.#inventory;
+      },
+      config,
+      log,
+      startWorker,
+      regret: (generation, reason) => this.#regret(generation, reason),
+      lost: (generation, reason) => this.#lost(generation, reason),
+    });
+    this.#roller = new Roller({
+      get inventory() {
+        return self.#inventory;
+      },
+      config,
+      log,
+      startWorker,
+      bindDeclared: () => this.#listening.bindDeclared(config.listeners),
+      probe: (worker) => probe(worker, config.upgrade.probe),
+      record: (generation) => this.#good.add(generation.release),
+      drain: (generation) => this.#drain(generation),
+      promoted: () => this.#restarter.activate(),
+      announce: () => this.#announce(),
+    });
+    this.#handover = new Handover({
+      log,
+      timeoutMs: config.upgrade.takeoverTimeoutMs,
+      command: successorCommand,
+      freeze: () => this.#freeze(),
+      thaw: () => this.#thaw(),
+      snapshot: () => this.#snapshot(),
+      announceMain: (pid) => notifier.mainPid(pid),
+      barrier: () => notifier.barrier(5_000),
+      failed: (cause) => this.#takeoverFailed(cause),
+      exit: () => this.#end(EXIT.ok),
+    });
+  }
+
+  /** Resolves with the exit status when this process has nothing left to do. */
+  get ended(): Promise<number> {
+    return this.#ended;
+  }
+
+  set control(control: ControlGate) {
+    this.#control = control;
+  }
+
+  /** Starts from nothing but, perhaps, the sockets that systemd brought. */
+  start(activated: readonly Activated[]): void {
+    for (const { fd, name } of activated) this.#adoptActivated(fd, name);
+    this.#good.read();
+    this.#beginStart(this.#options.release);
+  }
+
+  /** Several sockets of a .socket unit have the same name: the number of the descriptor tells them apart. */
+  #adoptActivated(fd: Fd, name: string): void {
+    try {
+      const { listening, type, family } = native().socketInfo(fd);
+      if (listening || (type === 'dgram' && family !== 'unix')) {
+        const record = { name: `${name}-${fd}`, address: null, origin: 'systemd', file: null } as const;
+        this.#inventory.listeners.adopt(record, fd);
+        return;
+      }
+    } catch {
+      // It is no socket at all.
+    }
+    this.#options.log.warn({ event: 'not-a-listener', name }, `systemd passed ${name}, which does not listen: closed`);
+    native().close(fd);
+  }
+
+  /** Goes on with what the predecessor had, then rolls to the release that this process has resolved. */
+  continue({ state, fds }: Inherited): void {
+    const client = fds.get('client');
+    fds.delete('client');
+    this.#client.takePatient(state.patient ?? [], fds);
+    this.#inventory = Inventory.restore(state, fds, this.#options.paths.runtimeDirectory, this.#events());
+    this.#options.log.info(
+      { event: 'took-over', workers: this.#inventory.workers().length },
+      `pid ${process.pid} is the supervisor now, of ${this.#inventory.workers().length} workers`,
+    );
+    if (state.reports !== undefined) this.#reporter.restore(state.reports);
+    this.#noOldAfterMs = state.noOldAfterMs ?? null;
+    this.#tickets.restore(state.tickets ?? null);
+    this.#activate();
+    if (client === undefined) return;
+    this.#attend(ReloadClient.adopt(client), state.reloadSinceMs ?? monotonicMs());
+    this.#beginReload();
+  }
+
+  /** Asks for a reload; the client hears the rest. Throws BUSY and STOPPING. */
+  reload(client: ReloadClient, { noOldAfterMs }: ReloadOptions): void {
+    if (this.#stopping) throw new BatondError('STOPPING', { name: this.#options.config.name });
+    if (!this.#handover.idle || this.#roller.state !== 'steady') {
+      throw new BatondError('BUSY', { generation: this.#inventory.nextGeneration - (this.#handover.idle ? 1 : 0) });
+    }
+    this.#noOldAfterMs = noOldAfterMs;
+    this.#reporter.begin('reload', this.#inventory.incumbent?.number ?? null);
+    this.#reporter.takeover();
+    this.#attend(client, monotonicMs());
+    this.#options.log.info({ event: 'reload' }, 'reload: starting the next supervisor');
+    this.#options.notifier.reloading();
+    this.#client.step('takeover', 'starting the next supervisor');
+    this.#handover.begin();
+    this.#announce();
+  }
+
+  /** Drains and ends everything; the second time at once. */
+  stop(): void {
+    if (this.#handover.yielding) {
+      this.#handover.passOn('SIGTERM');
+      return;
+    }
+    if (this.#stopping) {
+      this.#options.log.warn({ event: 'stop-now' }, 'told to stop again: ending every worker at once');
+      for (const worker of this.#inventory.workers()) worker.process.kill();
+      return;
+    }
+    this.#stopping = true;
+    this.#options.log.info({ event: 'stop' }, 'stopping: no new connections, what is in flight is finished');
+    const cause = new BatondError('STOPPING', { name: this.#options.config.name });
+    this.#handover.abort(cause);
+    this.#roller.abort(cause);
+    this.#sayStopping();
+    this.#restarter.freeze();
+    for (const generation of [...this.#inventory.generations.values()]) this.#drainer.drain(generation, 'close');
+    this.#announce();
+    this.#finishIfEmpty();
+  }
+
+  async status(): Promise<Status> {
+    const generations = await Promise.all([...this.#inventory.generations.values()].map(generationStatus));
+    const { config } = this.#options;
+    return {
+      version: 1,
+      name: config.name,
+      state: this.#state(),
+      managedBy: managedBy(this.#options.env),
+      supervisor: { pid: process.pid, version: VERSION, uptimeMs: monotonicMs() - this.#startedAtMs },
+      generations,
+      listeners: this.#inventory.listeners.all().map((listener) => ({
+        name: listener.name,
+        address: describeListener(listener),
+        origin: listener.origin,
+      })),
+      lastReload: this.#inventory.lastReload,
+      summary: this.#summary(),
+    };
+  }
+
+  reports(): ReportSummary[] {
+    return this.#reports.numbers().flatMap((number) => {
+      const report = this.#reports.read(number);
+      return report === null ? [] : summaryOf(report);
+    });
+  }
+
+  /** Null is the last one. Throws NO_REPORT. */
+  report(number: number | null): Report {
+    const wanted = number ?? this.#reports.numbers().at(-1) ?? null;
+    const report = wanted === null ? null : this.#reports.read(wanted);
+    if (report === null) throw new BatondError('NO_REPORT', { number: wanted });
+    return report;
+  }
+
+  #state(): Status['state'] {
+    if (this.#stopping) return 'stopping';
+    if (this.#inventory.incumbent === null) return 'starting';
+    return this.#handover.idle && this.#roller.state === 'steady' ? 'serving' : 'reloading';
+  }
+
+  #summary(): string {
+    return summarize(this.#inventory, this.#roller.state, !this.#handover.idle, this.#stopping);
+  }
+
+  #announce(): void {
+    // The reason of an end that nobody asked for is the last word: whoever looks afterwards finds it in the status.
+    if (this.#exitStatus !== EXIT.ok) return;
+    this.#options.notifier.status(this.#summary());
+  }
+
+  // A reload, and whoever waits for it.
+
+  #attend(client: ReloadClient, sinceMs: number): void {
+    this.#client.attend(client, sinceMs, () => {
+      const cause = new BatondError('CLIENT_GONE');
+      this.#handover.abort(cause);
+      this.#roller.abort(cause);
+    });
+  }
+
+  #beginReload(): void {
+    this.#roller.begin({
+      release: this.#options.release,
+      kind: 'reload',
+      sinceMs: this.#client.sinceMs,
+      entered: (state, candidate) => this.#reporter.entered(state, candidate),
+      step: (step, message) => this.#stepTaken(step, message),
+      done: (outcome) => this.#reloadDone(outcome),
+    });
+  }
+
+  #stepTaken(step: ReloadStep, message: string): void {
+    this.#options.log.info({ event: 'step', step }, message);
+    this.#client.step(step, message);
+  }
+
+  #reloadDone(outcome: ReloadOutcome): void {
+    const { log, notifier } = this.#options;
+    this.#inventory.lastReload = outcome;
+    this.#good.save();
+    const fields = {
+      event: 'verdict',
+      code: outcome.code,
+      generation: outcome.generation,
+      durationMs: outcome.durationMs,
+    };
+    if (outcome.ok) log.info(fields, `reload done: ${outcome.message}`);
+    else log.error(fields, `reload failed: ${outcome.message}`);
+    this.#client.verdict(outcome, outcome.ok && this.#noOldAfterMs !== null ? this.#reporter.number : null);
+    this.#noOldAfterMs = null;
+    this.#reporter.verdict(outcome);
+    this.#announce();
+    if (!this.#stopping) notifier.ready();
+  }
+
+  #takeoverFailed(cause: BatondError): void {
+    const serving = this.#inventory.incumbent?.number ?? null;
+    this.#reloadDone({
+      ok: false,
+      code: cause.code,
+      message: `${cause.message}; generation ${serving} keeps serving`,
+      exitStatus: cause.exitStatus,
+      generation: serving,
+      at: Date.now(),
+      durationMs: monotonicMs() - this.#client.sinceMs,
+    });
+  }
+
+  // The first start.
+
+  #beginStart(release: Release): void {
+    this.#roller.begin({
+      release,
+      kind: 'start',
+      sinceMs: monotonicMs(),
+      // A first start replaces nothing: there is no report of it.
+      entered: () => {},
+      step: (step, message) => this.#options.log.info({ event: 'step', step }, message),
+      done: (outcome) => this.#startDone(release, outcome),
+    });
+  }
+
+  #startDone(release: Release, outcome: ReloadOutcome): void {
+    const { log, notifier } = this.#options;
+    if (outcome.ok) {
+      log.info({ event: 'ready', generation: outcome.generation, durationMs: outcome.durationMs }, outcome.message);
+      this.#good.save();
+      this.#announce();
+      notifier.ready();
+      return;
+    }
+    if (this.#stopping) return;
+    log.error({ event: 'start-failed', code: outcome.code }, outcome.message);
+    const previous = this.#good.before(release);
+    if (previous !== null && !this.#fellBack) {
+      this.#fellBack = true;
+      this.#inventory.lastReload = outcome;
+      log.warn(
+        { event: 'fall-back', release: previous.label },
+        `starting the last good release instead: ${previous.label}`,
+      );
+      this.#beginStart(previous);
+      return;
+    }
+    notifier.status(`Could not start: ${outcome.message}.`);
+    this.#endAllWith(EXIT.software);
+  }
+
+  // A generation that cannot be kept.
+
+  #regret(generation: Generation, reason: string): boolean {
+    if (this.#stopping || this.#roller.state !== 'steady' || !this.#handover.idle) return false;
+    if (this.#regretted.has(generation.number)) return false;
+    const previous = this.#good.before(generation.release);
+    if (previous === null) return false;
+    this.#regretted.add(generation.number);
+    this.#good.remove(generation.release);
+    const cause = new BatondError('GENERATION_LOST', { generation: generation.number, reason });
+    this.#options.log.error(
+      { event: 'regret', generation: generation.number, code: cause.code },
+      `${cause.message}: going back to the last good release, ${previous.label}`,
+    );
+    this.#reporter.begin('regret', generation.number);
+    this.#roller.begin({
+      release: previous,
+      kind: 'regret',
+      sinceMs: monotonicMs(),
+      entered: (state, candidate) => this.#reporter.entered(state, candidate),
+      step: (step, message) => this.#options.log.info({ event: 'step', step }, message),
+      done: (outcome) =>
+        this.#reloadDone({
+          ...outcome,
+          ok: false,
+          code: cause.code,
+          exitStatus: cause.exitStatus,
+          message: `${cause.message}; ${outcome.message}`,
+        }),
+    });
+    return true;
+  }
+
+  #lost(generation: Generation, reason: string): void {
+    const cause = new BatondError('GENERATION_LOST', { generation: generation.number, reason });
+    this.#options.log.fatal({ event: 'lost', generation: generation.number, code: cause.code }, cause.message);
+    this.#options.notifier.status(`${cause.message}.`);
+    // Starting the same again would help nobody: the host is told that this end is meant.
+    this.#sayStopping();
+    this.#endAllWith(cause.exitStatus);
+  }
+
+  /** The unit's TimeoutStopSec= is from the day of its installation; the deadlines are those of the config now. */
+  #sayStopping(): void {
+    const { config, notifier } = this.#options;
+    notifier.stopping();
+    notifier.extendTimeout((config.upgrade.drainTimeoutMs + config.stop.killTimeoutMs + STOP_MARGIN_MS) * 1_000);
+  }
+
+  #endAllWith(status: number): void {
+    this.#stopping = true;
+    this.#exitStatus = status;
+    this.#restarter.freeze();
+    for (const generation of [...this.#inventory.generations.values()]) this.#drainer.drain(generation, 'close');
+    this.#finishIfEmpty();
+  }
+
+  // Workers.
+
+  /** An incumbent that is replaced may have been given little time, and so have those that drain already. */
+  #drain(generation: Generation): void {
+    if (generation.role === 'incumbent' && this.#noOldAfterMs !== null) {
+      this.#drainer.hurry([...this.#inventory.byRole('draining'), generation], this.#noOldAfterMs);
+    }
+    this.#drainer.drain(generation, this.#stopping ? 'close' : 'move');
+  }
+
+  #events(): WorkerEvents {
+    return {
+      onPhase: (worker) => this.#workerMoved(worker),
+      onListen: (worker, id, address, backlog) => this.#listening.answer(worker, id, address, backlog),
+      onListening: () => this.#announce(),
+      onUnlisten: (worker, name) => {
+        this.#generationOf(worker)?.unclaim(name, worker.slot);
+        this.#inventory.sweepListeners();
+        this.#announce();
+      },
+      onExit: (worker, exit) => this.#workerExited(worker, exit),
+    };
+  }
+
+  #generationOf(worker: Worker): Generation | undefined {
+    return this.#inventory.generations.get(worker.generation);
+  }
+
+  #startWorker(generation: Generation, slot: number): void {
+    const { env, paths, log, streams, config } = this.#options;
+    const declared = config.listeners.flatMap(({ name }) => this.#inventory.listeners.get(name) ?? []);
+    for (const { name } of declared) generation.claim(name, slot);
+    const worker = spawnWorker(generation, slot, {
+      env,
+      runtimeDirectory: paths.runtimeDirectory,
+      declared,
+      events: this.#events(),
+      streams,
+      datagramsAreEnough: this.#inventory.listeners.all().every(isDatagram),
+    });
+    generation.workers.set(slot, worker);
+    worker.giveTicketSecret(this.#tickets.secret);
+    log.info(
+      { event: 'worker-started', generation: generation.number, slot, pid: worker.process.pid },
+      `worker ${worker.id} started with pid ${worker.process.pid}`,
+    );
+  }
+
+  #workerMoved(worker: Worker): void {
+    const generation = this.#generationOf(worker);
+    if (generation?.role === 'draining') {
+      if (worker.phase === 'drained' && worker.tally !== null) this.#reporter.drained(worker.generation, worker.tally);
+      this.#drainer.moved(worker);
+    }
+    if (generation?.role === 'incumbent' && worker.phase === 'ready') {
+      this.#restarter.arrived(worker);
+      if (!this.#roller.incumbentsStandBy) worker.open();
+    }
+    // One that was started again: what its predecessor would have been given goes to it.
+    if (generation?.role === 'incumbent' && worker.phase === 'open' && this.#roller.state === 'steady') {
+      this.#drainer.redirect();
+    }
+    this.#roller.check();
+    this.#announce();
+  }
+
+  #workerExited(worker: Worker, exit: Exit): void {
+    const generation = this.#generationOf(worker);
+    if (generation === undefined) return;
+    if (generation.workers.get(worker.slot) === worker) generation.workers.delete(worker.slot);
+    this.#options.log.info(
+      { event: 'worker-exited', generation: worker.generation, slot: worker.slot, pid: worker.process.pid, ...exit },
+      `worker ${worker.id} is gone`,
+    );
+    if (generation.role === 'candidate') this.#roller.candidateExited(worker, exit);
+    else if (generation.role === 'draining') {
+      if (worker.phase === 'draining') this.#reporter.lost(generation.number);
+      this.#drainer.exited(generation);
+    } else {
+      this.#restarter.crashed(generation, worker, exit);
+      this.#roller.incumbentExited();
+    }
+    this.#announce();
+  }
+
+  #generationGone({ number }: Generation): void {
+    this.#reporter.gone(number);
+    this.#inventory.sweepListeners();
+    this.#announce();
+    this.#finishIfEmpty();
+  }
+
+  #finishIfEmpty(): void {
+    if (!this.#stopping || this.#inventory.generations.size > 0) return;
+    this.#inventory.listeners.closeAll();
+    this.#control?.close();
+    this.#options.log.info({ event: 'stopped' }, 'stopped');
+    this.#end(this.#exitStatus);
+  }
+
+  // The takeover, as the predecessor.
+
+  async #freeze(): Promise<void> {
+    this.#control?.pause();
+    this.#drainer.freeze();
+    this.#restarter.freeze();
+    this.#tickets.freeze();
+    for (const worker of this.#inventory.workers()) worker.freeze();
+    await this.#listening.settled();
+    const full = this.#inventory.workers().find((worker) => worker.queued > 0);
+    if (full !== undefined) throw new BatondError('WORKER_NOT_READING', { worker: full.id });
+  }
+
+  #thaw(): void {
+    for (const worker of this.#inventory.workers()) worker.thaw();
+    this.#activate();
+    this.#control?.resume();
+  }
+
+  #snapshot(): { state: Snapshot & Secrets; fds: NamedFds } {
+    const { state, fds } = this.#inventory.snapshot();
+    if (this.#control !== null) fds.set('control', this.#control.fd);
+    const client = this.#client.fd;
+    if (client !== null) fds.set('client', client);
+    const patient = this.#client.givePatient(fds);
+    const { sinceMs: reloadSinceMs } = this.#client;
+    const reports = this.#reporter.record;
+    const tickets = this.#tickets.record;
+    return { state: { ...state, reloadSinceMs, noOldAfterMs: this.#noOldAfterMs, patient, reports, tickets }, fds };
+  }
+
+  #activate(): void {
+    this.#drainer.activate();
+    this.#tickets.activate();
+    this.#restarter.activate();
+    this.#announce();
+  }
+}
