@@ -8,7 +8,7 @@ import type { FromSender, Moving } from '../channel/peer-messages.js';
 import { type Fd, native } from '../native.js';
 import type { GatedServer } from './gated-server.js';
 import { isFull } from './internals.js';
-import { HTTP, type Kinds } from './kinds.js';
+import { isHttp, type Kinds } from './kinds.js';
 import type { Link } from './links.js';
 import type { ManagedServers } from './listen.js';
 import { resume } from './move-out.js';
@@ -92,7 +92,7 @@ export class MoveIn {
 
   #canTake(gate: GatedServer, kind: string, coming: number): boolean {
     if (isFull(gate.server, coming + this.#heldFor(gate))) return false;
-    return kind === HTTP ? speaksHttp(gate.server) : this.#kinds.knows(kind);
+    return isHttp(kind) ? speaksHttp(gate.server) : this.#kinds.knows(kind);
   }
 
   #heldFor(gate: GatedServer): number {
