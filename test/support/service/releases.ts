@@ -15,6 +15,7 @@ export type App =
   | 'answers-unix'
   | 'answers-unix-plain'
   | 'echoes-ws'
+  | 'serves-page'
   | 'exits-at-once'
   | 'never-listens'
   | 'throws-at-import'
