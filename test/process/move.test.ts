@@ -2,34 +2,14 @@
 import { spawn } from 'node:child_process';
 import { expect, test } from 'vitest';
 import { arm, hasFallen } from '../support/faults/faults.js';
-import type { LoadHandle, LoadResult } from '../support/load/start-load.mjs';
 import { MAIN, NODE } from '../support/service/batond.js';
-import { expectNothingLost } from '../support/service/expectations.js';
 import { HostedService } from '../support/service/hosted.js';
+import { expectNobodyClosed, untilIdle } from '../support/service/open-connections.js';
 import { eventually } from '../support/service/wait.js';
 
 const LONG = process.env.BATOND_LONG === '1';
 const INTERVAL_MS = 1_000;
 const PATIENT = { KEEP_ALIVE_MS: '120000' };
-
-/** Nothing is lost, and every connection that was opened is still the one that it was. */
-function expectNobodyClosed(result: LoadResult, connections: number, context: string): void {
-  expectNothingLost(result, context);
-  const { closedByAnswer, idleClosed } = result;
-  expect({ closedByAnswer, idleClosed, connections: result.connections }, context).toEqual({
-    closedByAnswer: 0,
-    idleClosed: 0,
-    connections,
-  });
-}
-
-async function untilIdle(load: LoadHandle, connections: number): Promise<void> {
-  await eventually(
-    async () => (await load.snapshot()).modes.idle?.ok,
-    (ok) => ok === connections,
-    { deadlineMs: 60_000, what: () => `${connections} idle connections` },
-  );
-}
 
 /** Reloads, and measures how long the old generation still lived after its commit. */
 async function reloadTimed(service: HostedService): Promise<number> {
