@@ -14,6 +14,12 @@ import type { ManagedServers } from './listen.js';
 import { resume } from './move-out.js';
 import { type Saved, savedOf } from './offer-packet.js';
 
+/**
+ * What is made in one turn of the loop: making one may take an app milliseconds, and who is served here already, and the
+ * other workers whose offers wait for an answer, are not to wait for a whole packet of them.
+ */
+const SLICE_MS = 5;
+
 interface Taken {
   readonly fd: Fd;
   readonly gate: GatedServer;
@@ -27,6 +33,8 @@ export class MoveIn {
   readonly #changed: () => void;
   /** What each link has offered and not settled; by the id of the offer. */
   readonly #held = new Map<Link, Map<number, readonly Taken[]>>();
+  /** Ours, and not yet the server's. */
+  readonly #arrived: Taken[] = [];
 
   constructor(servers: ManagedServers, kinds: Kinds, changed: () => void) {
     this.#servers = servers;
@@ -34,9 +42,9 @@ export class MoveIn {
     this.#changed = changed;
   }
 
-  /** Offers that were accepted and are not settled. */
+  /** Offers that were accepted and are not settled, and connections that have to be made yet. */
   get pending(): number {
-    return this.#held.size;
+    return this.#held.size + this.#arrived.length;
   }
 
   received(link: Link, message: FromSender, fds: readonly Fd[]): void {
@@ -96,7 +104,7 @@ export class MoveIn {
   }
 
   #heldFor(gate: GatedServer): number {
-    let count = 0;
+    let count = this.#arrived.filter((taken) => taken.gate === gate).length;
     for (const offers of this.#held.values()) {
       for (const taken of offers.values()) for (const one of taken) if (one.gate === gate) count++;
     }
@@ -112,7 +120,21 @@ export class MoveIn {
   }
 
   #adopt(taken: readonly Taken[]): void {
-    for (const one of taken) resume(one, this.#kinds);
+    const begins = this.#arrived.length === 0;
+    this.#arrived.push(...taken);
+    if (begins) this.#make();
+  }
+
+  #make(): void {
+    const end = performance.now() + SLICE_MS;
+    do {
+      const one = this.#arrived[0];
+      if (one === undefined) break;
+      resume(one, this.#kinds);
+      this.#arrived.shift();
+    } while (performance.now() < end);
+    if (this.#arrived.length === 0) this.#changed();
+    else setImmediate(() => this.#make());
   }
 }
 
