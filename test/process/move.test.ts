@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { expect, test } from 'vitest';
 import { arm, hasFallen } from '../support/faults/faults.js';
 import { MAIN, NODE } from '../support/service/batond.js';
+import { HeldAnswer } from '../support/service/held-answer.js';
 import { HostedService } from '../support/service/hosted.js';
 import { expectNobodyClosed, untilIdle } from '../support/service/open-connections.js';
 import { eventually } from '../support/service/wait.js';
@@ -111,19 +112,22 @@ test.runIf(LONG)(
 
 test('connections move to a worker that was started again while they were being answered', async () => {
   await using service = await HostedService.start({ env: PATIENT, workers: 1, toml: '[restart]\ndelay = "50ms"' });
-  // Each answer takes longer than the crash and the restart together.
-  const load = await service.load({ modes: { slow: { connections: 4, ms: 2_500, chunks: 5 } } });
-  await eventually(
-    () => service.status(),
-    ({ generations }) => generations[0]?.workers[0]?.measures?.inFlight === 4,
-    { what: () => 'four answers are under way' },
-  );
+  const clients = await Promise.all(Array.from({ length: 4 }, () => HeldAnswer.begin(service.port)));
   service.deploy('answers');
   expect((await service.reload()).status, service.log).toBe(0);
-  const { generations } = await service.status();
-  process.kill(generations.find(({ role }) => role === 'incumbent')!.workers[0]!.pid, 'SIGKILL');
+  const incumbent = async () => {
+    const { generations } = await service.status();
+    return generations.find(({ role }) => role === 'incumbent')!.workers[0];
+  };
+  const crashed = (await incumbent())!.pid;
+  process.kill(crashed, 'SIGKILL');
+  const restarted = await eventually(
+    incumbent,
+    (worker) => worker !== undefined && worker.pid !== crashed && worker.phase === 'open',
+    { what: () => `the crashed worker is there again; log:\n${service.log}` },
+  );
+  for (const client of clients) client.finish();
   await service.untilDrained();
-  const result = await load.stop();
-  expectNobodyClosed(result, 4, service.log);
+  for (const client of clients) expect(await client.askAgain()).toEqual({ reused: true, pid: restarted!.pid });
   await service.expectNoLeftovers();
 });
