@@ -484,6 +484,7 @@ export class Supervisor {
         this.#inventory.sweepListeners();
         this.#announce();
       },
+      onForeign: ({ id }, sender) => this.#options.audit.refused(sender, `spoke on the notify socket of worker ${id}`),
       onExit: (worker, exit) => this.#workerExited(worker, exit),
     };
   }

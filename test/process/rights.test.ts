@@ -1,9 +1,11 @@
 /** Who may do what over the control socket: others are refused with the reason, and it is on record who did what. */
-import { chmodSync, statSync } from 'node:fs';
+import { chmodSync, mkdirSync, rmSync, statSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
-import { batondAs, letOthersPass } from '../support/service/as-user.js';
+import { batondAs, letOthersPass, runAs } from '../support/service/as-user.js';
+import { MAIN, NODE } from '../support/service/batond.js';
 import { HostedService } from '../support/service/hosted.js';
 import { eventually } from '../support/service/wait.js';
 
@@ -126,6 +128,28 @@ asRoot('the control socket', () => {
     expect(entries(service, 'refused')).toHaveLength(5);
     await service.stop();
     expect(entries(service, 'refused').at(-1)).toMatchObject({ peerUid: STRANGER.uid, swallowed: 7, level: 40 });
+  });
+});
+
+asRoot('a folder in /tmp that somebody made in our name', () => {
+  test('is not asked by any command, and no service starts in it', async () => {
+    const { uid } = STRANGER;
+    const folder = `/tmp/batond-${uid}`;
+    mkdirSync(join(folder, 'shop'), { recursive: true });
+    try {
+      const env = { PATH: process.env.PATH, HOME: '/' };
+      const entry = fileURLToPath(new URL('../fixtures/apps/answers-http.mjs', import.meta.url));
+      for (const args of [
+        ['status', '--name', 'shop'],
+        ['run', entry, '--name', 'shop', '--runtime', NODE],
+      ]) {
+        const { status, stderr } = await runAs(STRANGER, [NODE, MAIN, ...args], env);
+        expect(stderr).toMatch(/^batond: \/tmp\/batond-71009 cannot be trusted: it belongs to uid 0, not to uid 71009/);
+        expect(status).toBe(73);
+      }
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 });
 
