@@ -3,6 +3,7 @@
     {
       'target_name': 'batond',
       'sources': [
+        'native/accounts.cc',
         'native/addon.cc',
         'native/address.cc',
         'native/args.cc',

@@ -9,6 +9,9 @@ static void add(Napi::Object exports, const char* name) {
 }
 
 static Napi::Object init(Napi::Env, Napi::Object exports) {
+  add<user_by_name>(exports, "userByName");
+  add<group_by_name>(exports, "groupByName");
+  add<user_name>(exports, "userName");
   add<socketpair>(exports, "socketpair");
   add<unix_socket>(exports, "unixSocket");
   add<bind>(exports, "bind");
@@ -20,6 +23,7 @@ static Napi::Object init(Napi::Env, Napi::Object exports) {
   add<socket_name>(exports, "socketName");
   add<socket_info>(exports, "socketInfo");
   add<peer_credentials>(exports, "peerCredentials");
+  add<peer_groups>(exports, "peerGroups");
   add<set_pass_credentials>(exports, "setPassCredentials");
   add<dup>(exports, "dup");
   add<close>(exports, "close");

@@ -7,6 +7,11 @@ namespace batond {
 
 using Call = const Napi::CallbackInfo&;
 
+// accounts.cc
+Napi::Value user_by_name(Call);
+Napi::Value group_by_name(Call);
+Napi::Value user_name(Call);
+
 // socket.cc
 Napi::Value socketpair(Call);
 Napi::Value unix_socket(Call);
@@ -16,6 +21,7 @@ void connect_unix(Call);
 Napi::Value socket_name(Call);
 Napi::Value socket_info(Call);
 Napi::Value peer_credentials(Call);
+Napi::Value peer_groups(Call);
 void set_pass_credentials(Call);
 
 // message.cc

@@ -37,7 +37,17 @@ export const ERRORS = {
   NOT_RUNNING: row(EXIT.unavailable, (f) => `${f.name} is not running: nothing answers on ${f.socket}`),
   NO_PERMISSION: row(
     EXIT.noPermission,
-    (f) => `no permission to use ${f.socket}: ask as root or as the service's user`,
+    (f) =>
+      `you are ${f.user}, who may not connect to ${f.socket}: ask as root or as the service's user, or have yourself named in control.read or control.act of its batond.toml`,
+  ),
+  NOT_PERMITTED: row(
+    EXIT.noPermission,
+    (f) =>
+      `you are ${f.user}, who may not ${f.what} ${f.name}: ask as root or as the service's user, or have "user:${f.uid}" or a group of yours added to control.${f.right} of its batond.toml, then reload it`,
+  ),
+  DIRECTORY_UNSAFE: row(
+    EXIT.cannotCreate,
+    (f) => `${f.path} cannot be trusted: ${f.reason}; remove it, or set XDG_RUNTIME_DIR to a folder of your own`,
   ),
   ALREADY_RUNNING: row(EXIT.refused, (f) => `${f.name} is already running with pid ${f.pid}`),
   HOST_ENDED: row(EXIT.software, (f) => `${f.name} did not start: its host ended without a word; ${f.advice}`),

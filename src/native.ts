@@ -176,6 +176,8 @@ export interface Native {
   socketInfo(fd: Fd): SocketInfo;
   /** getsockopt(2): SO_PEERCRED. */
   peerCredentials(fd: Fd): Credentials;
+  /** getsockopt(2): SO_PEERGROUPS, the supplementary groups of the peer when it connected. ENODATA where none is known. */
+  peerGroups(fd: Fd): number[];
   /** setsockopt(2): SO_PASSCRED; `receive` then tells the sender. */
   setPassCredentials(fd: Fd, on: boolean): void;
   /** fcntl(2): F_DUPFD_CLOEXEC. */
@@ -192,6 +194,13 @@ export interface Native {
   epollRemove(epoll: Fd, fd: Fd): void;
   /** epoll_wait(2), never blocking: some of those that have hung up, at most 64. */
   epollWait(epoll: Fd): Fd[];
+
+  /** getpwnam(3): the user's number. `null` where there is none. It asks every source of nsswitch.conf(5), and waits. */
+  userByName(name: string): number | null;
+  /** getgrnam(3): the group's number. `null` where there is none. */
+  groupByName(name: string): number | null;
+  /** getpwuid(3): the user's name. `null` where there is none. */
+  userName(uid: number): string | null;
 
   /** clone(2), then in the new process what the options name, then execve(2). The error has `syscall` = the step. */
   spawn(options: SpawnOptions): Spawned;

@@ -2,6 +2,7 @@
  * One value against its type in the table of keys. What is wrong is reported with the path below the value, in words
  * that say what was found and what is allowed; `undefined` comes back and the check goes on with the next value.
  */
+import { parseAccount } from './account.js';
 import { parseAddress } from './address.js';
 import { parseDuration } from './duration.js';
 import { allowed, type KeyType } from './keys.js';
@@ -20,6 +21,8 @@ export function checkValue(type: Exclude<KeyType, { kind: 'tables' }>, value: un
       return checkInteger(type, value, report, wrong);
     case 'texts':
       return Array.isArray(value) ? checkTexts(type, value, report) : wrong();
+    case 'accounts':
+      return Array.isArray(value) ? checkAccounts(value, report) : wrong();
     case 'environment':
       return isTable(value) ? checkEnvironment(value, report) : wrong();
     case 'duration':
@@ -87,6 +90,15 @@ function checkTexts(type: TypeOf<'texts'>, values: readonly unknown[], report: R
   if (values.length < type.minItems) return report([], `an empty list is not allowed: ${allowed(type)}`);
   const bad = values.flatMap((value, index) => (isString(value, [index], report) ? [] : [index]));
   return bad.length === 0 ? values : undefined;
+}
+
+function checkAccounts(values: readonly unknown[], report: Report): unknown {
+  const accounts = values.map((value, index) => {
+    if (!isString(value, [index], report)) return undefined;
+    const account = parseAccount(value);
+    return typeof account === 'string' ? report([index], `${describe(value)} is not allowed: ${account}`) : account;
+  });
+  return accounts.includes(undefined) ? undefined : accounts;
 }
 
 function checkEnvironment(table: Readonly<Record<string, unknown>>, report: Report): unknown {

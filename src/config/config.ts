@@ -3,6 +3,7 @@
  * milliseconds, every default filled in. Nobody else knows a default.
  */
 import type { ReadyBy } from '../channel/messages.js';
+import type { Account } from './account.js';
 
 /** A service that is a Node program, or any other that speaks sd_notify and takes LISTEN_FDS. */
 export type Program =
@@ -65,5 +66,7 @@ export interface Config {
     /** A worker that lived so long ends the row of crashes. 10 s. */
     readonly stableMs: number;
   };
+  /** Who may speak to the service beside root and its own user; who may act may read. */
+  readonly control: { readonly read: readonly Account[]; readonly act: readonly Account[] };
   readonly log: { readonly level: LogLevel };
 }

@@ -19,6 +19,8 @@ export type KeyType =
   | { readonly kind: 'choice'; readonly of: readonly string[] }
   | { readonly kind: 'texts'; readonly minItems: number }
   | { readonly kind: 'environment' }
+  /** Users and groups of this machine. */
+  | { readonly kind: 'accounts' }
   | { readonly kind: 'address' }
   | { readonly kind: 'tables'; readonly keys: Readonly<Record<string, Key>> };
 
@@ -203,6 +205,16 @@ export const KEYS = {
     default: '10s',
     about: 'A worker that lived so long ends a row of crashes.',
   },
+  'control.read': {
+    type: { kind: 'accounts' },
+    default: [],
+    about: 'Who may ask for status and reports, beside root, the user of the service and those of control.act.',
+  },
+  'control.act': {
+    type: { kind: 'accounts' },
+    default: [],
+    about: 'Who may also reload and stop the service, beside root and its user.',
+  },
   'log.level': {
     type: { kind: 'choice', of: ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] },
     default: 'info',
@@ -244,6 +256,8 @@ export function allowed(type: KeyType): string {
       return type.minItems === 0 ? 'a list of strings' : 'a list of strings, at least one';
     case 'environment':
       return 'a table of strings';
+    case 'accounts':
+      return 'a list such as ["user:alice", "group:ops"]';
     case 'address':
       return '"8080", "0.0.0.0:8080", "[::1]:8080", "/run/shop.sock" or "@shop"';
     case 'tables':

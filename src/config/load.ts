@@ -134,6 +134,7 @@ function build(settings: Settings, { file, directory }: Paths, program: Program,
       limit: values['restart.limit'],
       stableMs: values['restart.stable'],
     },
+    control: { read: values['control.read'], act: values['control.act'] },
     log: { level: values['log.level'] },
   };
 }

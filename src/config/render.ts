@@ -2,6 +2,7 @@
  * What a config comes to, for `batond check`: what would be run and until when it is waited for, and beside each value
  * where it comes from, because that is the question when a service does not do what was meant.
  */
+import { type Account, formatAccount } from './account.js';
 import { formatAddress } from './address.js';
 import type { Config } from './config.js';
 import { formatDuration } from './duration.js';
@@ -50,8 +51,14 @@ function rowsOf(config: Config): [string, string][] {
     ['restart.delay_max', formatDuration(restart.delayMaxMs)],
     ['restart.limit', `${restart.limit}`],
     ['restart.stable', formatDuration(restart.stableMs)],
+    ['control.read', accounts(config.control.read)],
+    ['control.act', accounts(config.control.act)],
     ['log.level', config.log.level],
   ];
+}
+
+function accounts(list: readonly Account[]): string {
+  return list.length === 0 ? 'nobody else' : list.map(formatAccount).join(', ');
 }
 
 function programRows(program: Config['program']): [string, string][] {

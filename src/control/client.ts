@@ -1,9 +1,11 @@
 /** What the CLI says to a running service, over its control socket. */
+import { userInfo } from 'node:os';
 import { createInterface } from 'node:readline';
 import { BatondError, ERRORS, type ErrorCode } from '../errors.js';
 import type { Report } from '../inventory/report.js';
 import type { ReloadLine, ReloadOptions, ReloadOutcome, ReportSummary, Status } from './messages.js';
 import { controlSockets } from './paths.js';
+import { refuseForeign } from './runtime-directory.js';
 
 // An `import` of node:http reads each of its exports, the lazy ones too, which loads a WebSocket client: 20 ms on Node
 // 22, 40 on 24, 100 on 26, and this is part of each reload. Taken like this it is 3.
@@ -78,19 +80,36 @@ export class ControlClient {
 
   async #call(method: string, path: string): Promise<import('node:http').IncomingMessage> {
     let denied: unknown;
+    let unsafe: unknown;
     for (const socketPath of this.#sockets) {
       try {
+        refuseForeign(socketPath);
         const response = await send(socketPath, method, path);
         if ((response.statusCode ?? 500) < 400) return response;
         throw refusal(await text(response));
       } catch (error) {
         const { code } = error as NodeJS.ErrnoException;
-        if (code === 'EACCES' || code === 'EPERM') denied ??= error;
-        else if (code !== 'ENOENT' && code !== 'ECONNREFUSED' && code !== 'ENOTDIR') throw error;
+        if (code === 'DIRECTORY_UNSAFE') unsafe ??= error;
+        else if (code === 'EACCES' || code === 'EPERM') denied ??= error;
+        else if (code === 'ECONNRESET' || code === 'EPIPE') {
+          const reason = 'it closed the connection; too many may be open already, see the log of the service';
+          throw new BatondError('CONTROL_FAILED', { reason }, error);
+        } else if (code !== 'ENOENT' && code !== 'ECONNREFUSED' && code !== 'ENOTDIR') throw error;
       }
     }
-    const facts = { name: this.#name, socket: this.#sockets.join(' nor ') };
+    if (unsafe !== undefined && denied === undefined) throw unsafe;
+    const facts = { name: this.#name, socket: this.#sockets.join(' nor '), user: selfText() };
     throw new BatondError(denied === undefined ? 'NOT_RUNNING' : 'NO_PERMISSION', facts, denied);
+  }
+}
+
+function selfText(): string {
+  const uid = process.getuid?.() ?? 0;
+  try {
+    return `${userInfo().username} (uid ${uid})`;
+  } catch {
+    // A user that nobody has a name for.
+    return `uid ${uid}`;
   }
 }
 

@@ -9,6 +9,7 @@
  */
 import { openSync } from 'node:fs';
 import { join } from 'node:path';
+import { Audit } from '../control/audit.js';
 import { EXIT } from '../errors.js';
 import { Descriptor } from '../inventory/descriptor.js';
 import type { Log } from '../log.js';
@@ -41,6 +42,7 @@ export interface HostOptions {
 const RESTART_DELAY_MS = 100;
 const RESTART_DELAY_MAX_MS = 10_000;
 const STABLE_MS = 10_000;
+const MAX_EARLIER = 8;
 /** How long a supervisor that is told to stop at once may take for it. */
 const STOP_NOW_MS = 2_000;
 /** Longer than a worker without a supervisor takes to end by itself, src/worker/orphan.ts. */
@@ -60,6 +62,8 @@ class Host {
   readonly #handlers: readonly [NodeJS.Signals, () => void][];
   /** 0 while none lives. */
   #mainPid = 0;
+  /** Main processes before: one that yields still says BARRIER=1. */
+  readonly #earlier: number[] = [];
   #ready = false;
   /** How often it was told to stop. */
   #asked = 0;
@@ -77,11 +81,17 @@ class Host {
     this.#resolve = resolve;
     // As PID 1 of a container orphans come to us anyway; anywhere else this asks for them.
     native().setSubreaper(true);
-    const { runtimeDirectory } = options;
-    this.#store = new FdStore(options.fdStoreMax, options.log);
+    const { runtimeDirectory, fdStoreMax, log } = options;
+    const audit = new Audit(log);
+    this.#store = new FdStore(fdStoreMax, log);
     this.#socket = new NotifySocket(join(runtimeDirectory, 'notify.sock'), {
       mainPid: () => this.#mainPid,
+      onForeign: (sender) => {
+        if (!this.#earlier.includes(sender.pid)) audit.refused(sender, 'spoke on the notify socket of the host');
+      },
       onMainPid: (pid) => {
+        this.#earlier.push(this.#mainPid);
+        this.#earlier.splice(0, this.#earlier.length - MAX_EARLIER);
         this.#mainPid = pid;
       },
       onReady: () => this.#becameReady(),

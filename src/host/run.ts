@@ -1,11 +1,12 @@
 /** `batond run` where no systemd manages the service: the config is checked first, then the host runs a supervisor. */
-import { closeSync, mkdirSync, writeSync } from 'node:fs';
+import { closeSync, writeSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { Config } from '../config/config.js';
 import type { ConfigFlags } from '../config/keys.js';
 import { loadConfig } from '../config/load.js';
 import { type Paths, pathsOf } from '../control/paths.js';
+import { makeRuntimeDirectory } from '../control/runtime-directory.js';
 import { refuseSecondStart } from '../control/second-start.js';
 import { BatondError, EXIT } from '../errors.js';
 import { createLog } from '../log.js';
@@ -50,7 +51,7 @@ async function run(
   const config = loadConfig({ cwd: command.cwd, configFile: options.config, flags, cores: availableParallelism() });
   resolveRelease(config, { env: process.env, execPath: process.execPath, now: Date.now() });
   const paths = pathsOf(config.name, process.env);
-  makeRuntimeDirectory(paths);
+  makeRuntimeDirectory(paths.runtimeDirectory);
   // The lock first: it knows the host's pid, which is the one that a person has seen. A supervisor under systemd has none.
   lockService(config.name, paths.runtimeDirectory);
   await refuseSecondStart(config.name, paths.controlSocket);
@@ -76,14 +77,6 @@ function hostOptions(config: Config, command: SelfCommand, paths: Paths) {
     fdStoreMax: FD_STORE_MAX,
     log: createLog({ name: config.name, level: config.log.level, env: process.env }),
   };
-}
-
-function makeRuntimeDirectory({ runtimeDirectory }: Paths): void {
-  try {
-    mkdirSync(runtimeDirectory, { recursive: true, mode: 0o755 });
-  } catch (error) {
-    throw new BatondError('NOT_WRITABLE', { path: runtimeDirectory, reason: (error as Error).message }, error);
-  }
 }
 
 /** Where somebody waits for a detached host to say how it went: told once, then left alone, as is their directory. */

@@ -9,7 +9,7 @@
 import { decodeFromWorker } from '../channel/decode.js';
 import type { DrainTally, FromWorker, Idle, ListenAddress, Measures, ToWorker } from '../channel/messages.js';
 import { PacketSocket } from '../channel/packet-socket.js';
-import { type Fd, native } from '../native.js';
+import { type Credentials, type Fd, native } from '../native.js';
 import { NotifyListener } from '../process/notify-listener.js';
 import { type Exit, Process } from '../process/process.js';
 
@@ -44,6 +44,8 @@ export interface WorkerEvents {
   readonly onListen: (worker: Worker, id: number, address: ListenAddress, backlog: number) => void;
   readonly onListening: (worker: Worker, name: string) => void;
   readonly onUnlisten: (worker: Worker, name: string) => void;
+  /** Somebody else spoke on its notify socket, and was not listened to. */
+  readonly onForeign: (worker: Worker, sender: Credentials) => void;
   readonly onExit: (worker: Worker, exit: Exit) => void;
 }
 
@@ -55,6 +57,10 @@ export interface WorkerDescriptors {
 }
 
 const MEASURE_TIMEOUT_MS = 1_000;
+/** Ours waits for each answer before it asks again. */
+const MAX_UNANSWERED = 64;
+/** As many as a service may have listeners: names beyond that are no listeners of ours. */
+const MAX_LISTENING = 256;
 
 export class Worker {
   readonly id: string;
@@ -67,6 +73,8 @@ export class Worker {
   #fatal: string | null;
   #tally: DrainTally | null = null;
   #nextId = 1;
+  /** Of its requests to listen. */
+  #unanswered = 0;
   readonly #events: WorkerEvents;
   readonly #channel: PacketSocket | null;
   readonly #notify: NotifyListener | null;
@@ -92,8 +100,11 @@ export class Worker {
     this.#notify =
       descriptors.notify === null
         ? null
-        : new NotifyListener(descriptors.notify.fd, descriptors.notify.path, record.pid, () => {
-            if (this.#phase === 'booting') this.#move('ready');
+        : new NotifyListener(descriptors.notify.fd, descriptors.notify.path, record.pid, {
+            onReady: () => {
+              if (this.#phase === 'booting') this.#move('ready');
+            },
+            onForeign: (sender) => this.#events.onForeign(this, sender),
           });
     this.process = new Process(record.pid, descriptors.pidfd, (exit) => this.#exited(exit));
   }
@@ -206,10 +217,12 @@ export class Worker {
   }
 
   answerListen(id: number, name: string, fd: Fd): void {
+    this.#unanswered--;
     this.#channel?.send({ type: 'listener', id, name } satisfies ToWorker, [fd]);
   }
 
   refuseListen(id: number, code: string): void {
+    this.#unanswered--;
     this.#send({ type: 'refused', id, code });
   }
 
@@ -263,9 +276,17 @@ export class Worker {
       case 'hello':
         return;
       case 'listen':
-        this.#events.onListen(this, message.id, message.address, message.backlog);
+        if (this.#unanswered >= MAX_UNANSWERED) this.#send({ type: 'refused', id: message.id, code: 'EMFILE' });
+        else {
+          this.#unanswered++;
+          this.#events.onListen(this, message.id, message.address, message.backlog);
+        }
         return;
       case 'listening':
+        if (this.listening.size >= MAX_LISTENING && !this.listening.has(message.name)) {
+          this.process.kill();
+          return;
+        }
         this.listening.add(message.name);
         this.#events.onListening(this, message.name);
         return;

@@ -11,7 +11,7 @@ import { Descriptor } from '../inventory/descriptor.js';
 import type { NamedFds, Snapshot } from '../inventory/inventory.js';
 import type { Log } from '../log.js';
 import { Runner } from '../machine/runner.js';
-import { type Fd, native, type Spawned, type SpawnOptions } from '../native.js';
+import { type Credentials, type Fd, native, type Spawned, type SpawnOptions } from '../native.js';
 import { describeExit, Process } from '../process/process.js';
 import { decodeFromSuccessor, FDS_PER_BATCH, TAKEOVER_ENVIRONMENT, TAKEOVER_VERSION } from '../takeover/messages.js';
 import {
@@ -103,6 +103,8 @@ export class Handover {
   #start(): void {
     const [ours, theirs] = native().socketpair('seqpacket');
     using end = new Descriptor(theirs);
+    // Before anybody can send: the kernel then notes the sender of each message.
+    native().setPassCredentials(ours, true);
     using nothing = new Descriptor(openSync('/dev/null', 'r'));
     const { file, argv, env, cwd } = this.#host.command();
     const environment = { ...env, [TAKEOVER_ENVIRONMENT]: '3' };
@@ -126,7 +128,7 @@ export class Handover {
       return;
     }
     this.#channel = new PacketSocket(ours, {
-      onPacket: (message, fds) => this.#receive(message, fds),
+      onPacket: (message, fds, sender) => this.#receive(message, fds, sender),
       // Its exit says more than the end of the channel; one that only closes its end before it is main is of no use.
       onClose: () => {
         if (!this.yielding) this.#successor?.kill();
@@ -138,8 +140,13 @@ export class Handover {
     }, this.#host.timeoutMs);
   }
 
-  #receive(value: unknown, fds: readonly Fd[]): void {
+  /** Only the process that was cloned may speak, not whoever it might have let have its end. */
+  #receive(value: unknown, fds: readonly Fd[], sender: Credentials | null): void {
     for (const fd of fds) native().close(fd);
+    if (sender?.pid !== this.#successor?.pid) {
+      this.#violated(`process ${sender?.pid ?? 'unknown'} spoke in its place`);
+      return;
+    }
     const message = decodeFromSuccessor(value);
     if (message === null) this.#violated('it sent a message that is none');
     else if (message.type === 'refused') {

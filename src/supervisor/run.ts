@@ -3,20 +3,22 @@
  * is refused before anything is touched: a successor with a bad config ends, and the incumbent never noticed.
  */
 
-import { mkdirSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import type { Config } from '../config/config.js';
 import type { ConfigFlags } from '../config/keys.js';
 import { loadConfig } from '../config/load.js';
 import { workingDirectory } from '../config/working-directory.js';
-import { bindControlSocket } from '../control/bind.js';
+import { Audit } from '../control/audit.js';
+import { bindControlSocket, openTo } from '../control/bind.js';
 import { pathsOf } from '../control/paths.js';
+import { Rights } from '../control/rights.js';
+import { makeRuntimeDirectory } from '../control/runtime-directory.js';
 import { ControlServer } from '../control/server.js';
 import { BatondError } from '../errors.js';
 import { watchHost } from '../host/host-watch.js';
 import { selfCommand } from '../host/self.js';
 import { Descriptor } from '../inventory/descriptor.js';
-import { createLog } from '../log.js';
+import { createLog, type Log } from '../log.js';
 import { native } from '../native.js';
 import { type Release, resolveRelease } from '../release/release.js';
 import { takeActivation } from '../systemd/activation.js';
@@ -45,8 +47,11 @@ export async function runSupervisor(flags: ConfigFlags, configFile: string | und
   const log = createLog({ name: config.name, level: config.log.level, env: process.env });
   const notifier = Notifier.fromEnvironment(process.env);
   const paths = pathsOf(config.name, process.env);
+  const rights = new Rights(config.control, process.getuid?.() ?? 0);
+  const audit = new Audit(log);
   const supervisor = new Supervisor({
     config,
+    audit,
     release,
     env: process.env,
     paths,
@@ -82,22 +87,21 @@ export async function runSupervisor(flags: ConfigFlags, configFile: string | und
     report: (number: number | null) => supervisor.report(number),
     stop: () => supervisor.stop(),
   };
+  const { controlSocket: path } = paths;
+  const serve = (listener: number) => new ControlServer({ name: config.name, listener, path, rights, audit, handlers });
   if (successor) {
     const inherited = await inherit(Number(takeoverFd), config.name, log);
     startWatchdog(notifier, process.env, { successor });
-    const control = new ControlServer(takeControl(inherited.fds), paths.controlSocket, handlers);
+    const control = serve(takeControl(inherited.fds));
     supervisor.control = control;
     acting = true;
     supervisor.continue(inherited);
+    reopen(path, rights, log);
     control.resume();
   } else {
-    mkdirSync(paths.runtimeDirectory, { recursive: true, mode: 0o755 });
+    makeRuntimeDirectory(paths.runtimeDirectory);
     const activated = takeActivation(process.env);
-    const control = new ControlServer(
-      await bindControlSocket(config.name, paths.controlSocket),
-      paths.controlSocket,
-      handlers,
-    );
+    const control = serve(await bindControlSocket(config.name, path, rights.access));
     startWatchdog(notifier, process.env, { successor });
     supervisor.control = control;
     acting = true;
@@ -105,7 +109,19 @@ export async function runSupervisor(flags: ConfigFlags, configFile: string | und
     control.resume();
   }
   if (stopAsked) supervisor.stop();
-  return supervisor.ended;
+  const status = await supervisor.ended;
+  audit.close();
+  return status;
+}
+
+/** The rights of the new config hold from here on; a file that somebody has removed gives nobody any. */
+function reopen(path: string, rights: Rights, log: Log): void {
+  try {
+    openTo(path, rights.access);
+  } catch (error) {
+    const { message } = error as Error;
+    log.error({ event: 'control-socket', err: error }, `the mode of ${path} cannot be set: ${message}`);
+  }
 }
 
 function takeControl(fds: Map<string, number>): number {

@@ -6,6 +6,7 @@
  * Start order: inherit, control socket, workers. Stop order: its reverse.
  */
 import type { Config } from '../config/config.js';
+import type { Audit } from '../control/audit.js';
 import type { ReloadOptions, ReloadOutcome, ReloadStep, ReportSummary, Status } from '../control/messages.js';
 import type { Paths } from '../control/paths.js';
 import { ReloadClient } from '../control/reload-client.js';
@@ -50,6 +51,7 @@ export interface SupervisorOptions {
   readonly env: NodeJS.ProcessEnv;
   readonly paths: Paths;
   readonly log: Log;
+  readonly audit: Audit;
   readonly notifier: Notifier;
   readonly streams: SpawnContext['streams'];
   readonly successorCommand: () => SuccessorCommand;
@@ -332,7 +334,7 @@ export class Supervisor {
   }
 
   #reloadDone(outcome: ReloadOutcome): void {
-    const { log, notifier } = this.#options;
+    const { audit, log, notifier } = this.#options;
     this.#inventory.lastReload = outcome;
     this.#good.save();
     const fields = {
@@ -343,6 +345,13 @@ export class Supervisor {
     };
     if (outcome.ok) log.info(fields, `reload done: ${outcome.message}`);
     else log.error(fields, `reload failed: ${outcome.message}`);
+    const { peer } = this.#client;
+    if (peer !== null) {
+      audit.action(peer, 'reload', outcome.code ?? 'done', {
+        generation: outcome.generation,
+        noOldAfterMs: this.#noOldAfterMs,
+      });
+    }
     this.#client.verdict(outcome, outcome.ok && this.#noOldAfterMs !== null ? this.#reporter.number : null);
     this.#noOldAfterMs = null;
     this.#reporter.verdict(outcome);
@@ -480,6 +489,7 @@ export class Supervisor {
         this.#inventory.sweepListeners();
         this.#announce();
       },
+      onForeign: ({ id }, sender) => this.#options.audit.refused(sender, `spoke on the notify socket of worker ${id}`),
       onExit: (worker, exit) => this.#workerExited(worker, exit),
     };
   }
