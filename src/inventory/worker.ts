@@ -7,7 +7,16 @@
  * Each answer moves the phase; nobody waits for a particular answer, so a worker can change hands between two messages.
  */
 import { decodeFromWorker } from '../channel/decode.js';
-import type { DrainTally, FromWorker, Idle, ListenAddress, Measures, ToWorker } from '../channel/messages.js';
+import type {
+  DrainTally,
+  FromWorker,
+  Idle,
+  ListenAddress,
+  Measures,
+  StateAbility,
+  StateAnswer,
+  ToWorker,
+} from '../channel/messages.js';
 import { PacketSocket } from '../channel/packet-socket.js';
 import { type Fd, native } from '../native.js';
 import { NotifyListener } from '../process/notify-listener.js';
@@ -37,6 +46,8 @@ export interface WorkerRecord {
   readonly listening: readonly string[];
   /** The exception that it reported before it ended. */
   readonly fatal: string | null;
+  /** Absent in what an older supervisor wrote. */
+  readonly state?: StateAbility;
 }
 
 export interface WorkerEvents {
@@ -44,6 +55,8 @@ export interface WorkerEvents {
   readonly onListen: (worker: Worker, id: number, address: ListenAddress, backlog: number) => void;
   readonly onListening: (worker: Worker, name: string) => void;
   readonly onUnlisten: (worker: Worker, name: string) => void;
+  /** The handler owns the descriptor. */
+  readonly onState: (worker: Worker, answer: StateAnswer, file: Fd | null) => void;
   readonly onExit: (worker: Worker, exit: Exit) => void;
 }
 
@@ -66,6 +79,7 @@ export class Worker {
   #phase: Phase;
   #fatal: string | null;
   #tally: DrainTally | null = null;
+  #state: StateAbility;
   #nextId = 1;
   readonly #events: WorkerEvents;
   readonly #channel: PacketSocket | null;
@@ -80,6 +94,7 @@ export class Worker {
     this.listening = new Set(record.listening);
     this.#phase = record.phase;
     this.#fatal = record.fatal;
+    this.#state = record.state ?? { saves: false, restores: null };
     this.#events = events;
     this.#channel =
       descriptors.channel === null
@@ -112,6 +127,11 @@ export class Worker {
     return this.#tally;
   }
 
+  /** What its app has registered. */
+  get state(): StateAbility {
+    return this.#state;
+  }
+
   get record(): WorkerRecord {
     return {
       id: this.id,
@@ -122,6 +142,7 @@ export class Worker {
       startedAtMs: this.startedAtMs,
       listening: [...this.listening],
       fatal: this.#fatal,
+      state: this.#state,
     };
   }
 
@@ -195,6 +216,16 @@ export class Worker {
     }
   }
 
+  /** Asks for what its app gives to that generation; the answer comes as `onState`. */
+  save(to: number, maxBytes: number): void {
+    this.#send({ type: 'save', to, maxBytes });
+  }
+
+  /** Gives it what worker `from` of another generation saved. The descriptor stays the caller's. */
+  restore({ slot, generation }: Worker, slots: number, file: Fd): void {
+    this.#channel?.send({ type: 'restore', from: slot, generation, slots } satisfies ToWorker, [file]);
+  }
+
   /** SIGTERM, and SIGKILL to its group after the deadline. */
   stop(killTimeoutMs: number, onKill?: () => void): void {
     if (this.#phase !== 'stopping') this.#move('stopping');
@@ -252,13 +283,14 @@ export class Worker {
   }
 
   #receive(value: unknown, fds: readonly Fd[]): void {
-    for (const fd of fds) native().close(fd);
     const message = decodeFromWorker(value);
+    const file = message?.type === 'saved' ? (fds[0] ?? null) : null;
+    for (const fd of fds) if (fd !== file) native().close(fd);
     if (message === null) this.process.kill();
-    else this.#handle(message);
+    else this.#handle(message, file);
   }
 
-  #handle(message: FromWorker): void {
+  #handle(message: FromWorker, file: Fd | null): void {
     switch (message.type) {
       case 'hello':
         return;
@@ -292,6 +324,15 @@ export class Worker {
         if (this.#phase !== 'draining') return;
         this.#tally = message.tally;
         this.#move('drained');
+        return;
+      case 'state':
+        this.#state = { saves: message.saves, restores: message.restores };
+        return;
+      case 'saved':
+      case 'unsaved':
+      case 'restored':
+      case 'unrestored':
+        this.#events.onState(this, message, file);
         return;
       case 'measures':
         this.#measuring.get(message.id)?.(message);

@@ -316,6 +316,7 @@ export class Supervisor {
       kind: 'reload',
       sinceMs: this.#client.sinceMs,
       entered: (state, candidate) => this.#reporter.entered(state, candidate),
+      passing: (state, onTheWayBytes) => this.#reporter.passing(state, onTheWayBytes),
       step: (step, message) => this.#stepTaken(step, message),
       done: (outcome) => this.#reloadDone(outcome),
     });
@@ -367,6 +368,7 @@ export class Supervisor {
       sinceMs: monotonicMs(),
       // A first start replaces nothing: there is no report of it.
       entered: () => {},
+      passing: () => {},
       step: (step, message) => this.#options.log.info({ event: 'step', step }, message),
       done: (outcome) => this.#startDone(release, outcome),
     });
@@ -418,6 +420,7 @@ export class Supervisor {
       kind: 'regret',
       sinceMs: monotonicMs(),
       entered: (state, candidate) => this.#reporter.entered(state, candidate),
+      passing: (state, onTheWayBytes) => this.#reporter.passing(state, onTheWayBytes),
       step: (step, message) => this.#options.log.info({ event: 'step', step }, message),
       done: (outcome) =>
         this.#reloadDone({
@@ -475,6 +478,7 @@ export class Supervisor {
         this.#inventory.sweepListeners();
         this.#announce();
       },
+      onState: (worker, answer, file) => this.#roller.stateAnswered(worker, answer, file),
       onExit: (worker, exit) => this.#workerExited(worker, exit),
     };
   }
@@ -535,7 +539,7 @@ export class Supervisor {
       this.#drainer.exited(generation);
     } else {
       this.#restarter.crashed(generation, worker, exit);
-      this.#roller.incumbentExited();
+      this.#roller.incumbentExited(worker);
     }
     this.#announce();
   }

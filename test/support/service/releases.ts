@@ -21,6 +21,7 @@ export type App =
   | 'listens-on-a-taken-port'
   | 'dies-after-ready'
   | 'ignores-sigterm'
+  | 'keeps-state'
   | 'is-unhealthy'
   | 'starts-a-daemon'
   | 'has-a-helper'
