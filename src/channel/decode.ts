@@ -1,5 +1,5 @@
 /** Checks what came over a worker's channel: a worker runs the user's code, so nothing it sends is taken on trust. */
-import { type FromWorker, type ListenAddress, MAX_REASON_LENGTH } from './messages.js';
+import type { FromWorker, ListenAddress } from './messages.js';
 
 const isText = (value: unknown, max = 4_096): value is string => typeof value === 'string' && value.length <= max;
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
@@ -30,10 +30,9 @@ const CHECKS: Record<FromWorker['type'], (message: Fields) => boolean> = {
     isMeasure(m.utilization),
   state: (m) => isFlag(m.saves) && (m.restores === null || m.restores === 'rollback' || m.restores === 'empty'),
   saved: (m) => isCount(m.to) && isCount(m.bytes) && isMeasure(m.ms),
-  unsaved: (m) =>
-    isCount(m.to) && (m.tooLargeBytes === null || isCount(m.tooLargeBytes)) && isText(m.reason, MAX_REASON_LENGTH),
+  unsaved: (m) => isCount(m.to) && (m.tooLargeBytes === null || isCount(m.tooLargeBytes)) && isText(m.reason, 2_000),
   restored: (m) => isCount(m.from) && isMeasure(m.ms),
-  unrestored: (m) => isCount(m.from) && isText(m.reason, MAX_REASON_LENGTH),
+  unrestored: (m) => isCount(m.from) && isText(m.reason, 2_000),
 };
 
 /** The message, or null where it is none that this side knows. */

@@ -28,9 +28,6 @@ export const CHANNEL_VERSION = 1;
 /** The largest packet either side sends or takes, in bytes. */
 export const MAX_PACKET_BYTES = 64 * 1024;
 
-/** The longest reason that a worker gives, in characters. */
-export const MAX_REASON_LENGTH = 2_000;
-
 /** What an app asked to listen on, as far as it decides which socket that is. */
 export type ListenAddress =
   | {

@@ -1,7 +1,7 @@
 /**
  * A value as bytes and back: V8's structured clone, but for large binary data, which is not copied into it. Such data
  * stands beside the clone, so that 200 MB of Buffers take no second 200 MB on their way, and their size is known before
- * anything is copied. Unlike with `v8.deserialize`, a restored Buffer never keeps the bytes of the others in memory.
+ * anything is copied. Unlike with `v8.deserialize`, a restored Buffer does not keep the whole clone in memory.
  */
 import { Deserializer, Serializer } from 'node:v8';
 
@@ -107,7 +107,8 @@ class Reader extends Deserializer {
     const isBeside = this.readUint32() === 1;
     const type = this.readUint32();
     const length = this.readDouble();
-    const bytes = Buffer.allocUnsafeSlow(length);
+    // Small Buffers come from Node's pool, which is faster; other views need memory of their own.
+    const bytes = type === BUFFER ? Buffer.allocUnsafe(length) : Buffer.allocUnsafeSlow(length);
     if (isBeside) this.#readBeside(bytes, this.readDouble());
     else bytes.set(this.readRawBytes(length));
     if (type === BUFFER) return bytes;

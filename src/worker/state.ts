@@ -4,7 +4,7 @@
  * Nothing in here may throw into the app. A save is superseded by the next: only the latest is answered.
  */
 import { inspect } from 'node:util';
-import { MAX_REASON_LENGTH, type StateAnswer, type ToWorker } from '../channel/messages.js';
+import type { StateAnswer, ToWorker } from '../channel/messages.js';
 import { Descriptor } from '../inventory/descriptor.js';
 import type { Fd } from '../native.js';
 import type { StateOrigin, StateSide } from './app-side.js';
@@ -91,8 +91,13 @@ function readAndClose(file: Descriptor): ReturnType<typeof readState> {
   }
 }
 
-/** The app may have thrown anything. */
+/** How much of a reason is kept from its beginning, and from its end. */
+const REASON_ENDS_LENGTH = 200;
+
+/** The app may have thrown anything; V8 says the source of what it cannot clone, and only then that it cannot. */
 function describe(error: unknown): string {
   const text = error instanceof Error ? `${error.name}: ${error.message}` : inspect(error);
-  return (text.split('\n')[0] ?? text).slice(0, MAX_REASON_LENGTH);
+  const line = text.replace(/\s+/g, ' ');
+  if (line.length <= REASON_ENDS_LENGTH * 2) return line;
+  return `${line.slice(0, REASON_ENDS_LENGTH)} … ${line.slice(-REASON_ENDS_LENGTH)}`;
 }
