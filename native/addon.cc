@@ -47,6 +47,7 @@ static Napi::Object init(Napi::Env, Napi::Object exports) {
   add<lock_file>(exports, "lockFile");
   add<memfd_create>(exports, "memfdCreate");
   add<memfd_seal>(exports, "memfdSeal");
+  add<memfd_is_sealed>(exports, "memfdIsSealed");
   add<watch>(exports, "watch");
   return exports;
 }

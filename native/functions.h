@@ -66,6 +66,7 @@ Napi::Value get_rlimit(Call);
 // memfd.cc
 Napi::Value memfd_create(Call);
 void memfd_seal(Call);
+Napi::Value memfd_is_sealed(Call);
 
 // watch.cc
 Napi::Value watch(Call);

@@ -5,6 +5,8 @@
  * with cause and cure, and a test keeps that list complete.
  */
 
+import { roughSize } from './config/size.js';
+
 /** sysexits.h, as far as it is used. 1 is "refused or rolled back, the service is still up". */
 export const EXIT = {
   ok: 0,
@@ -84,6 +86,16 @@ export const ERRORS = {
   CANDIDATE_NOT_ANSWERING: row(
     EXIT.refused,
     (f) => `a worker of generation ${f.generation} did not answer its probe: ${f.reason}`,
+  ),
+  STATE_NOT_SAVED: row(EXIT.refused, (f) => `worker ${f.worker} did not save its state: ${f.reason}`),
+  STATE_TOO_LARGE: row(
+    EXIT.refused,
+    (f) =>
+      `the state of worker ${f.worker} is too large: ${roughSize(Number(f.bytes))} or more, upgrade.state_max is ${roughSize(Number(f.limitBytes))}`,
+  ),
+  STATE_NOT_RESTORED: row(
+    EXIT.refused,
+    (f) => `worker ${f.worker} did not restore the state of ${f.from}: ${f.reason}`,
   ),
   CANDIDATE_NOT_OPENED: row(
     EXIT.refused,

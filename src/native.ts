@@ -232,6 +232,8 @@ export interface Native {
   memfdCreate(name: string): Fd;
   /** fcntl(2): F_ADD_SEALS of shrink, grow, write and seal. */
   memfdSeal(fd: Fd): void;
+  /** fcntl(2): F_GET_SEALS; whether all that `memfdSeal` adds are there. False of what has no seals at all. */
+  memfdIsSealed(fd: Fd): boolean;
   /**
    * uv_poll_start; the callback runs on the loop with what is ready. It sets O_NONBLOCK. Of a pidfd, `readable` tells
    * the end of the process and `hangup` (Linux 6.9) that it has been reaped. Throws EEXIST for an fd that is watched.

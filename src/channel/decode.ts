@@ -28,6 +28,11 @@ const CHECKS: Record<FromWorker['type'], (message: Fields) => boolean> = {
     isMeasure(m.rssBytes) &&
     isMeasure(m.heapUsedBytes) &&
     isMeasure(m.utilization),
+  state: (m) => isFlag(m.saves) && (m.restores === null || m.restores === 'rollback' || m.restores === 'empty'),
+  saved: (m) => isCount(m.to) && isCount(m.bytes) && isMeasure(m.ms),
+  unsaved: (m) => isCount(m.to) && (m.tooLargeBytes === null || isCount(m.tooLargeBytes)) && isText(m.reason, 2_000),
+  restored: (m) => isCount(m.from) && isMeasure(m.ms),
+  unrestored: (m) => isCount(m.from) && isText(m.reason, 2_000),
 };
 
 /** The message, or null where it is none that this side knows. */

@@ -13,6 +13,9 @@
  *      |  <-- listening {name} --------------------- |   gated: the app believes, nothing is accepted
  *      |  <-- ready {by} --------------------------- |
  *      |  --- ping {id} ---------------------------> |   <-- pong {id}
+ *      |  <-- state {saves, restores} -------------- |   the app has registered that
+ *      |  --- save {to} ---------------------------> |   <-- saved {to} + memfd      or unsaved
+ *      |  --- restore {from} + memfd --------------> |   <-- restored {from}         or unrestored
  *      |  --- open {id} ---------------------------> |   <-- opened {id}     accepts from here
  *      |  --- pause {id} --------------------------> |   <-- paused {id}     accepts no more; `open` resumes
  *      |  --- link {peer} + fd --------------------> |   a direct channel to a worker of the other generation
@@ -82,6 +85,25 @@ export interface DrainTally {
   readonly cut: number;
 }
 
+/** What a candidate does where a state cannot be had. */
+export type Otherwise = 'rollback' | 'empty';
+
+/** What the app of a worker has registered. */
+export interface StateAbility {
+  readonly saves: boolean;
+  /** Null: it takes no state. */
+  readonly restores: Otherwise | null;
+}
+
+/** An answer to `save`, or to `restore`; `ms` is what it took in the worker. */
+export type StateAnswer =
+  /** With one descriptor, a sealed memfd as in worker/state-file.ts; with none and 0 bytes where there is nothing to give. */
+  | { readonly type: 'saved'; readonly to: number; readonly bytes: number; readonly ms: number }
+  /** `tooLargeBytes`: at least so large, which was not allowed; null where another reason kept it. */
+  | { readonly type: 'unsaved'; readonly to: number; readonly tooLargeBytes: number | null; readonly reason: string }
+  | { readonly type: 'restored'; readonly from: number; readonly ms: number }
+  | { readonly type: 'unrestored'; readonly from: number; readonly reason: string };
+
 export type FromWorker =
   | { readonly type: 'hello'; readonly version: number; readonly node: string }
   | { readonly type: 'listen'; readonly id: number; readonly address: ListenAddress; readonly backlog: number }
@@ -95,7 +117,10 @@ export type FromWorker =
   | { readonly type: 'opened'; readonly id: number }
   | { readonly type: 'paused'; readonly id: number }
   | { readonly type: 'drained'; readonly id: number; readonly tally: DrainTally }
-  | ({ readonly type: 'measures'; readonly id: number } & Measures);
+  | ({ readonly type: 'measures'; readonly id: number } & Measures)
+  /** Each time that the app registers something; said before `ready` where it did so before. */
+  | ({ readonly type: 'state' } & StateAbility)
+  | StateAnswer;
 
 export type ToWorker =
   /** With one descriptor: a listening socket, or a bound one of UDP. */
@@ -113,6 +138,10 @@ export type ToWorker =
   /** With one descriptor: a direct channel to that worker, see peer-messages.ts. Either end may send. */
   | { readonly type: 'link'; readonly peer: string }
   | { readonly type: 'measure'; readonly id: number }
+  /** `to` is the generation that wants it: a later `save` takes the place of one that is under way. */
+  | { readonly type: 'save'; readonly to: number; readonly maxBytes: number }
+  /** With one descriptor: what worker `from` (its slot) of that generation saved. One after the other, in this order. */
+  | { readonly type: 'restore'; readonly from: number; readonly generation: number; readonly slots: number }
   /** What TLS session tickets are made from, base64: first of all messages, and again when it is replaced. */
   | { readonly type: 'tickets'; readonly secret: string }
   /** With one descriptor: a connection for the worker's first HTTP server, as if it had been accepted. */

@@ -8,6 +8,7 @@ import { parseDuration } from './duration.js';
 import { allowed, type KeyType } from './keys.js';
 import type { Path } from './problem.js';
 import { isReservedVariable } from './reserved-environment.js';
+import { parseSize } from './size.js';
 
 export type Report = (below: Path, text: string) => void;
 
@@ -28,6 +29,8 @@ export function checkValue(type: Exclude<KeyType, { kind: 'tables' }>, value: un
     case 'duration':
       if (typeof value === 'number' || typeof value === 'bigint') return checkDuration(type, `${value}`, value, report);
       return typeof value === 'string' ? checkDuration(type, value, value, report) : wrong();
+    case 'size':
+      return typeof value === 'string' ? checkSize(type, value, report, wrong) : wrong();
     default:
       if (typeof value !== 'string' || value === '' || value.includes('\0')) return wrong();
       return checkText(type, value, report, wrong);
@@ -84,6 +87,13 @@ function checkDuration(type: TypeOf<'duration'>, text: string, found: unknown, r
   if (ms === null) return report([], `${describe(found)} is not allowed: ${allowed(type)}`);
   if (ms >= type.minMs && ms <= type.maxMs) return ms;
   return report([], `${describe(found)} is out of range: ${allowed(type)}`);
+}
+
+function checkSize(type: TypeOf<'size'>, value: string, report: Report, wrong: () => undefined): unknown {
+  const bytes = parseSize(value);
+  if (bytes === null) return wrong();
+  if (bytes >= type.minBytes && bytes <= type.maxBytes) return bytes;
+  return report([], `${describe(value)} is out of range: ${allowed(type)}`);
 }
 
 function checkTexts(type: TypeOf<'texts'>, values: readonly unknown[], report: Report): unknown {

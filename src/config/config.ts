@@ -42,7 +42,7 @@ export interface Config {
   readonly env: Readonly<Record<string, string>>;
   readonly listeners: readonly ListenerConfig[];
   readonly upgrade: {
-    /** From the start of the candidate's first worker until all are ready. 30 s. */
+    /** From the start of the candidate's first worker until all are ready; also for a worker to save or restore. 30 s. */
     readonly readyTimeoutMs: number;
     /** From commit until an old worker is told to go. 30 s. */
     readonly drainTimeoutMs: number;
@@ -52,6 +52,8 @@ export interface Config {
     readonly probe: string | null;
     /** For this long after commit a generation that keeps crashing is given up for the last good one. 5 min. */
     readonly regretMs: number;
+    /** What one worker may give to the next generation. 256 MiB. */
+    readonly stateMaxBytes: number;
   };
   readonly stop: {
     /** From SIGTERM to a worker until SIGKILL to its group. 5 s. */

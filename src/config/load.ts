@@ -126,6 +126,7 @@ function build(settings: Settings, { file, directory }: Paths, program: Program,
       takeoverTimeoutMs: values['upgrade.takeover_timeout'],
       probe: values['upgrade.probe'],
       regretMs: values['upgrade.regret'],
+      stateMaxBytes: values['upgrade.state_max'],
     },
     stop: { killTimeoutMs: values['stop.kill_timeout'] },
     restart: {

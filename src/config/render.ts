@@ -7,6 +7,7 @@ import { formatAddress } from './address.js';
 import type { Config } from './config.js';
 import { formatDuration } from './duration.js';
 import type { LoadedConfig } from './load.js';
+import { formatSize } from './size.js';
 
 /** Lines of `key  value  origin`, in columns. */
 export function renderConfig({ config, origins }: LoadedConfig): string {
@@ -46,6 +47,7 @@ function rowsOf(config: Config): [string, string][] {
     ['upgrade.takeover_timeout', formatDuration(upgrade.takeoverTimeoutMs)],
     ...(program.kind === 'node' ? [['upgrade.probe', upgrade.probe ?? 'none'] as [string, string]] : []),
     ['upgrade.regret', formatDuration(upgrade.regretMs)],
+    ...(program.kind === 'node' ? [['upgrade.state_max', formatSize(upgrade.stateMaxBytes)] as [string, string]] : []),
     ['stop.kill_timeout', formatDuration(config.stop.killTimeoutMs)],
     ['restart.delay', formatDuration(restart.delayMs)],
     ['restart.delay_max', formatDuration(restart.delayMaxMs)],

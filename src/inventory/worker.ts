@@ -7,7 +7,16 @@
  * Each answer moves the phase; nobody waits for a particular answer, so a worker can change hands between two messages.
  */
 import { decodeFromWorker } from '../channel/decode.js';
-import type { DrainTally, FromWorker, Idle, ListenAddress, Measures, ToWorker } from '../channel/messages.js';
+import type {
+  DrainTally,
+  FromWorker,
+  Idle,
+  ListenAddress,
+  Measures,
+  StateAbility,
+  StateAnswer,
+  ToWorker,
+} from '../channel/messages.js';
 import { PacketSocket } from '../channel/packet-socket.js';
 import { type Credentials, type Fd, native } from '../native.js';
 import { NotifyListener } from '../process/notify-listener.js';
@@ -37,6 +46,8 @@ export interface WorkerRecord {
   readonly listening: readonly string[];
   /** The exception that it reported before it ended. */
   readonly fatal: string | null;
+  /** Absent in what an older supervisor wrote. */
+  readonly state?: StateAbility;
 }
 
 export interface WorkerEvents {
@@ -46,6 +57,8 @@ export interface WorkerEvents {
   readonly onUnlisten: (worker: Worker, name: string) => void;
   /** Somebody else spoke on its notify socket, and was not listened to. */
   readonly onForeign: (worker: Worker, sender: Credentials) => void;
+  /** The handler owns the descriptor. */
+  readonly onState: (worker: Worker, answer: StateAnswer, file: Fd | null) => void;
   readonly onExit: (worker: Worker, exit: Exit) => void;
 }
 
@@ -72,6 +85,7 @@ export class Worker {
   #phase: Phase;
   #fatal: string | null;
   #tally: DrainTally | null = null;
+  #state: StateAbility;
   #nextId = 1;
   /** Of its requests to listen. */
   #unanswered = 0;
@@ -88,6 +102,7 @@ export class Worker {
     this.listening = new Set(record.listening);
     this.#phase = record.phase;
     this.#fatal = record.fatal;
+    this.#state = record.state ?? { saves: false, restores: null };
     this.#events = events;
     this.#channel =
       descriptors.channel === null
@@ -123,6 +138,11 @@ export class Worker {
     return this.#tally;
   }
 
+  /** What its app has registered. */
+  get state(): StateAbility {
+    return this.#state;
+  }
+
   get record(): WorkerRecord {
     return {
       id: this.id,
@@ -133,6 +153,7 @@ export class Worker {
       startedAtMs: this.startedAtMs,
       listening: [...this.listening],
       fatal: this.#fatal,
+      state: this.#state,
     };
   }
 
@@ -206,6 +227,16 @@ export class Worker {
     }
   }
 
+  /** Asks for what its app gives to that generation; the answer comes as `onState`. */
+  save(to: number, maxBytes: number): void {
+    this.#send({ type: 'save', to, maxBytes });
+  }
+
+  /** Gives it what worker `from` of another generation saved. The descriptor stays the caller's. */
+  restore({ slot, generation }: Worker, slots: number, file: Fd): void {
+    this.#channel?.send({ type: 'restore', from: slot, generation, slots } satisfies ToWorker, [file]);
+  }
+
   /** SIGTERM, and SIGKILL to its group after the deadline. */
   stop(killTimeoutMs: number, onKill?: () => void): void {
     if (this.#phase !== 'stopping') this.#move('stopping');
@@ -265,13 +296,14 @@ export class Worker {
   }
 
   #receive(value: unknown, fds: readonly Fd[]): void {
-    for (const fd of fds) native().close(fd);
     const message = decodeFromWorker(value);
+    const file = message?.type === 'saved' ? (fds[0] ?? null) : null;
+    for (const fd of fds) if (fd !== file) native().close(fd);
     if (message === null) this.process.kill();
-    else this.#handle(message);
+    else this.#handle(message, file);
   }
 
-  #handle(message: FromWorker): void {
+  #handle(message: FromWorker, file: Fd | null): void {
     switch (message.type) {
       case 'hello':
         return;
@@ -313,6 +345,15 @@ export class Worker {
         if (this.#phase !== 'draining') return;
         this.#tally = message.tally;
         this.#move('drained');
+        return;
+      case 'state':
+        this.#state = { saves: message.saves, restores: message.restores };
+        return;
+      case 'saved':
+      case 'unsaved':
+      case 'restored':
+      case 'unrestored':
+        this.#events.onState(this, message, file);
         return;
       case 'measures':
         this.#measuring.get(message.id)?.(message);

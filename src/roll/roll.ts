@@ -1,16 +1,25 @@
 /**
  * THE machine of a roll: a candidate generation replaces the incumbent, or does not.
  *
- *   steady -> booting -> probing -> switching -> soaking -> committing -> steady
- *                |          |           |           |
- *                +----------+-----------+-----------+--> rollingBack -> steady
+ *   steady -> booting -> probing -> restoring -> switching -> soaking -> committing -> steady
+ *                |          |           |            |           |
+ *                +----------+-----------+------------+-----------+--> rollingBack -> steady
  *
  * Pure data: no I/O, no clock. The first start of a service is the same roll with no incumbent. At every instant
  * somebody accepts: candidates open before incumbents pause, and incumbents resume before candidates are dismissed.
+ * The app's state is passed on as late as can be, when the candidates are proven, and before their first connection.
  */
 import { go, ignore, refuse, type Table } from '../machine/table.js';
 
-export type RollState = 'steady' | 'booting' | 'probing' | 'switching' | 'soaking' | 'committing' | 'rollingBack';
+export type RollState =
+  | 'steady'
+  | 'booting'
+  | 'probing'
+  | 'restoring'
+  | 'switching'
+  | 'soaking'
+  | 'committing'
+  | 'rollingBack';
 
 export type RollEvent =
   /** Somebody asks for a new generation. */
@@ -19,6 +28,10 @@ export type RollEvent =
   | 'ready'
   /** The last candidate worker has answered its probe well. */
   | 'answered'
+  /** Every candidate has what incumbents saved for it; or there was nothing to pass on. */
+  | 'restored'
+  /** A state could not be saved or restored, and the candidate does not go on without it. */
+  | 'stateLost'
   /** The last candidate worker accepts. */
   | 'opened'
   /** The last incumbent worker accepts no more. */
@@ -41,6 +54,7 @@ export type RollEvent =
 export type RollEffect =
   | 'startCandidates'
   | 'probeCandidates'
+  | 'passState'
   | 'openCandidates'
   | 'pauseIncumbents'
   | 'soak'
@@ -57,6 +71,7 @@ const over = ignore('it belongs to a roll that is over');
 const early = ignore('nobody was asked for that yet');
 const beside = ignore('its slot is started again beside the roll');
 const late = ignore('the candidate already serves: from here its crashes are those of the serving generation');
+const passed = ignore('every state had been passed on already');
 const lost = ignore('the roll has already failed, for its first cause');
 
 export const ROLL: Table<RollState, RollEvent, RollEffect, RollRefusal> = {
@@ -64,6 +79,8 @@ export const ROLL: Table<RollState, RollEvent, RollEffect, RollRefusal> = {
     begin: go('booting', 'startCandidates'),
     ready: over,
     answered: over,
+    restored: over,
+    stateLost: over,
     opened: over,
     paused: over,
     soaked: over,
@@ -78,6 +95,8 @@ export const ROLL: Table<RollState, RollEvent, RollEffect, RollRefusal> = {
     begin: refuse('BUSY'),
     ready: go('probing', 'probeCandidates'),
     answered: early,
+    restored: early,
+    stateLost: early,
     opened: early,
     paused: early,
     soaked: early,
@@ -91,7 +110,9 @@ export const ROLL: Table<RollState, RollEvent, RollEffect, RollRefusal> = {
   probing: {
     begin: refuse('BUSY'),
     ready: ignore('every candidate was ready already'),
-    answered: go('switching', 'openCandidates'),
+    answered: go('restoring', 'passState'),
+    restored: early,
+    stateLost: early,
     opened: early,
     paused: early,
     soaked: early,
@@ -102,10 +123,28 @@ export const ROLL: Table<RollState, RollEvent, RollEffect, RollRefusal> = {
     aborted: go('rollingBack', 'resumeIncumbents'),
     resumed: early,
   },
+  restoring: {
+    begin: refuse('BUSY'),
+    ready: ignore('every candidate was ready already'),
+    answered: ignore('every candidate had answered already'),
+    restored: go('switching', 'openCandidates'),
+    stateLost: go('rollingBack', 'resumeIncumbents'),
+    opened: early,
+    paused: early,
+    soaked: early,
+    committed: early,
+    candidateFailed: go('rollingBack', 'resumeIncumbents'),
+    incumbentExited: ignore('its slot is started again beside the roll; what it had not saved yet counts as not saved'),
+    timedOut: go('rollingBack', 'resumeIncumbents'),
+    aborted: go('rollingBack', 'resumeIncumbents'),
+    resumed: early,
+  },
   switching: {
     begin: refuse('BUSY'),
     ready: ignore('every candidate was ready already'),
     answered: ignore('every candidate had answered already'),
+    restored: passed,
+    stateLost: passed,
     opened: go('switching', 'pauseIncumbents'),
     paused: go('soaking', 'soak'),
     soaked: early,
@@ -120,6 +159,8 @@ export const ROLL: Table<RollState, RollEvent, RollEffect, RollRefusal> = {
     begin: refuse('BUSY'),
     ready: ignore('every candidate was ready already'),
     answered: ignore('every candidate had answered already'),
+    restored: passed,
+    stateLost: passed,
     opened: ignore('every candidate was open already'),
     paused: ignore('every incumbent had paused already'),
     soaked: go('committing', 'record'),
@@ -134,6 +175,8 @@ export const ROLL: Table<RollState, RollEvent, RollEffect, RollRefusal> = {
     begin: refuse('BUSY'),
     ready: late,
     answered: late,
+    restored: late,
+    stateLost: late,
     opened: late,
     paused: late,
     soaked: ignore('the soak was over already'),
@@ -148,6 +191,8 @@ export const ROLL: Table<RollState, RollEvent, RollEffect, RollRefusal> = {
     begin: refuse('BUSY'),
     ready: lost,
     answered: lost,
+    restored: lost,
+    stateLost: lost,
     opened: lost,
     paused: lost,
     soaked: lost,

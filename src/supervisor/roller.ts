@@ -4,18 +4,22 @@
  * It never decides what comes next; src/roll/roll.ts does.
  */
 
+import type { StateAnswer } from '../channel/messages.js';
 import type { Config } from '../config/config.js';
 import type { ReloadOutcome, ReloadStep } from '../control/messages.js';
 import { BatondError } from '../errors.js';
 import { Generation } from '../inventory/generation.js';
 import type { Inventory } from '../inventory/inventory.js';
+import type { StateReport } from '../inventory/report.js';
 import type { Phase, Worker } from '../inventory/worker.js';
 import type { Log } from '../log.js';
 import { Runner } from '../machine/runner.js';
+import { type Fd, native } from '../native.js';
 import { monotonicMs } from '../process/monotonic.js';
 import { describeExit, type Exit } from '../process/process.js';
 import type { Release } from '../release/release.js';
 import { ROLL, type RollEffect, type RollEvent, type RollRefusal, type RollState } from '../roll/roll.js';
+import { StateTransfer } from './state-transfer.js';
 
 /** How long a worker may take to answer a probe, or to open or pause, before the roll goes on without it. */
 const ANSWER_TIMEOUT_MS = 10_000;
@@ -29,6 +33,8 @@ export interface RollRequest {
   readonly entered: (state: RollState, candidate: Generation | null) => void;
   /** When whoever waits for the verdict began to wait, monotonic. */
   readonly sinceMs: number;
+  /** The app's state is being passed on; so many bytes of it are in neither process. */
+  readonly passing: (state: StateReport, onTheWayBytes: number) => void;
 }
 
 export interface RollerHost {
@@ -57,6 +63,7 @@ export class Roller {
   #candidate: Generation | null = null;
   #deadline: NodeJS.Timeout | null = null;
   #opened = false;
+  #transfer: StateTransfer | null = null;
 
   constructor(host: RollerHost) {
     this.#host = host;
@@ -64,6 +71,7 @@ export class Roller {
       effects: {
         startCandidates: () => this.#startCandidates(),
         probeCandidates: () => this.#probeCandidates(),
+        passState: () => this.#passState(),
         openCandidates: () => this.#openCandidates(),
         pauseIncumbents: () => this.#pauseIncumbents(),
         soak: () => this.#runner.post('soaked'),
@@ -80,6 +88,7 @@ export class Roller {
       moved: (from, event, to) => {
         if (from !== to) {
           this.#disarm();
+          if (from === 'restoring') this.#endTransfer();
           this.#request?.entered(to, this.#candidate);
         }
         host.log.debug({ event: 'roll', from, on: event, to, generation: this.#candidate?.number }, `roll: ${to}`);
@@ -116,9 +125,16 @@ export class Roller {
     this.#runner.post('candidateFailed', new BatondError('CANDIDATE_EXITED', facts));
   }
 
-  incumbentExited(): void {
+  incumbentExited(worker: Worker): void {
     this.#runner.post('incumbentExited');
+    this.#transfer?.gone(worker);
     this.check();
+  }
+
+  /** It takes the descriptor. */
+  stateAnswered(worker: Worker, answer: StateAnswer, file: Fd | null): void {
+    if (this.#transfer !== null) this.#transfer.answered(worker, answer, file);
+    else if (file !== null) native().close(file);
   }
 
   /** Looks whether the workers have come so far that the roll goes on; called whenever one of them has moved. */
@@ -204,6 +220,30 @@ export class Roller {
         this.#runner.post('candidateFailed', new BatondError('CANDIDATE_NOT_ANSWERING', facts, error));
       });
     }
+  }
+
+  /** A return to the last good release must not fail for what the one that crashes cannot say. */
+  #passState(): void {
+    const { inventory, config, log } = this.#host;
+    const request = this.#request!;
+    this.#transfer = new StateTransfer({
+      from: inventory.incumbent,
+      to: this.#candidate!,
+      maxBytes: config.upgrade.stateMaxBytes,
+      timeoutMs: config.upgrade.readyTimeoutMs,
+      lenient: request.kind === 'regret',
+      log,
+      step: (message) => this.#step('state', message),
+      moved: (state, onTheWayBytes) => request.passing(state, onTheWayBytes),
+      done: () => this.#runner.post('restored'),
+      failed: (event, cause) => this.#runner.post(event, cause),
+    });
+    this.#transfer.begin();
+  }
+
+  #endTransfer(): void {
+    this.#transfer?.[Symbol.dispose]();
+    this.#transfer = null;
   }
 
   #openCandidates(): void {

@@ -323,6 +323,7 @@ export class Supervisor {
       kind: 'reload',
       sinceMs: this.#client.sinceMs,
       entered: (state, candidate) => this.#reporter.entered(state, candidate),
+      passing: (state, onTheWayBytes) => this.#reporter.passing(state, onTheWayBytes),
       step: (step, message) => this.#stepTaken(step, message),
       done: (outcome) => this.#reloadDone(outcome),
     });
@@ -381,6 +382,7 @@ export class Supervisor {
       sinceMs: monotonicMs(),
       // A first start replaces nothing: there is no report of it.
       entered: () => {},
+      passing: () => {},
       step: (step, message) => this.#options.log.info({ event: 'step', step }, message),
       done: (outcome) => this.#startDone(release, outcome),
     });
@@ -432,6 +434,7 @@ export class Supervisor {
       kind: 'regret',
       sinceMs: monotonicMs(),
       entered: (state, candidate) => this.#reporter.entered(state, candidate),
+      passing: (state, onTheWayBytes) => this.#reporter.passing(state, onTheWayBytes),
       step: (step, message) => this.#options.log.info({ event: 'step', step }, message),
       done: (outcome) =>
         this.#reloadDone({
@@ -490,6 +493,7 @@ export class Supervisor {
         this.#announce();
       },
       onForeign: ({ id }, sender) => this.#options.audit.refused(sender, `spoke on the notify socket of worker ${id}`),
+      onState: (worker, answer, file) => this.#roller.stateAnswered(worker, answer, file),
       onExit: (worker, exit) => this.#workerExited(worker, exit),
     };
   }
@@ -550,7 +554,7 @@ export class Supervisor {
       this.#drainer.exited(generation);
     } else {
       this.#restarter.crashed(generation, worker, exit);
-      this.#roller.incumbentExited();
+      this.#roller.incumbentExited(worker);
     }
     this.#announce();
   }

@@ -6,6 +6,7 @@
  * on in systemd's fd store when the supervisor dies, and its successor reads on.
  */
 import { type FromWorker, MAX_PACKET_BYTES, type ToWorker } from '../channel/messages.js';
+import type { Descriptor } from '../inventory/descriptor.js';
 import { type Fd, native, type Watcher } from '../native.js';
 
 /** Packets that may wait for a supervisor that does not read. */
@@ -26,7 +27,7 @@ type OnMessage = (message: ToWorker, fd: Fd | null) => void;
 
 export class Channel {
   readonly #fd: Fd;
-  readonly #outgoing: Buffer[] = [];
+  readonly #outgoing: { readonly data: Buffer; readonly file: Descriptor | null }[] = [];
   readonly #incoming: Packet[] = [];
   #watcher: Watcher | null = null;
   #onMessage: OnMessage = () => {};
@@ -57,10 +58,13 @@ export class Channel {
     else this.#watcher?.unref();
   }
 
-  send(message: FromWorker): void {
-    if (this.#gone) return;
-    if (this.#outgoing.length >= MAX_QUEUED && isDroppable(message)) return;
-    this.#outgoing.push(Buffer.from(JSON.stringify(message)));
+  /** It takes the descriptor, which is closed when it has been sent or never will be. */
+  send(message: FromWorker, file: Descriptor | null = null): void {
+    if (this.#gone || (this.#outgoing.length >= MAX_QUEUED && isDroppable(message))) {
+      file?.close();
+      return;
+    }
+    this.#outgoing.push({ data: Buffer.from(JSON.stringify(message)), file });
     this.#flush();
   }
 
@@ -124,19 +128,21 @@ export class Channel {
 
   #flush(): void {
     while (this.#outgoing.length > 0) {
+      const { data, file } = this.#outgoing[0]!;
       try {
-        if (native().send(this.#fd, this.#outgoing[0]!) === null) break;
+        if (native().send(this.#fd, data, file === null ? {} : { fds: [file.fd] }) === null) break;
       } catch {
         // EPIPE is followed by the end of the readable side, which is where it is dealt with.
       }
       this.#outgoing.shift();
+      file?.close();
     }
     this.#watcher?.update({ readable: true, writable: this.#outgoing.length > 0 });
   }
 
   #end(): void {
     this.#gone = true;
-    this.#outgoing.length = 0;
+    for (const { file } of this.#outgoing.splice(0)) file?.close();
     this.#watcher?.close();
     this.#watcher = null;
     native().close(this.#fd);

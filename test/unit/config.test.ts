@@ -96,6 +96,18 @@ const BAD_VALUES: readonly (readonly [toml: string, message: string])[] = [
     '2: log.level: "verbose" is not allowed: "trace", "debug", "info", "warn", "error" or "fatal"',
   ],
   [
+    'upgrade.state_max = "256MB"',
+    '2: upgrade.state_max: "256MB" is not allowed: a size from 1KiB to 16GiB in KiB, MiB or GiB, such as "256MiB"',
+  ],
+  [
+    'upgrade.state_max = "17GiB"',
+    '2: upgrade.state_max: "17GiB" is out of range: a size from 1KiB to 16GiB in KiB, MiB or GiB, such as "256MiB"',
+  ],
+  [
+    'upgrade.state_max = 1000',
+    '2: upgrade.state_max: 1000 is not allowed: a size from 1KiB to 16GiB in KiB, MiB or GiB, such as "256MiB"',
+  ],
+  [
     'upgrade.probe = "health"',
     '2: upgrade.probe: "health" is not allowed: a path of an HTTP request that begins with "/"',
   ],
@@ -381,6 +393,7 @@ describe('what comes out', () => {
         takeoverTimeoutMs: 10_000,
         probe: null,
         regretMs: 300_000,
+        stateMaxBytes: 256 * 2 ** 20,
       },
       stop: { killTimeoutMs: 5000 },
       restart: { delayMs: 100, delayMaxMs: 10_000, limit: 10, stableMs: 10_000 },
@@ -413,6 +426,7 @@ drain_timeout = "0s"
 takeover_timeout = "250ms"
 probe = "/health?deep=1"
 regret = "1h"
+state_max = "2GiB"
 [stop]
 kill_timeout = "2s"
 [restart]
@@ -449,6 +463,7 @@ level = "debug"
         takeoverTimeoutMs: 250,
         probe: '/health?deep=1',
         regretMs: 3_600_000,
+        stateMaxBytes: 2 * 2 ** 30,
       },
       stop: { killTimeoutMs: 2000 },
       restart: { delayMs: 0, delayMaxMs: 1000, limit: 3, stableMs: 5000 },
@@ -580,6 +595,7 @@ describe('the summary', () => {
       ['upgrade.takeover_timeout', '10s', 'default'],
       ['upgrade.probe', 'none', 'default'],
       ['upgrade.regret', '5m', 'default'],
+      ['upgrade.state_max', '256MiB', 'default'],
       ['stop.kill_timeout', '5s', 'default'],
       ['restart.delay', '100ms', 'default'],
       ['restart.delay_max', '10s', 'default'],

@@ -116,6 +116,8 @@ export class FakeWorker {
   readonly process: ChildProcess;
   readonly exited: Promise<{ code: number | null; signal: string | null }>;
   readonly log: string[] = [];
+  /** What came beside messages, in their order. */
+  readonly files: Fd[] = [];
   stdout = '';
   readonly #options: WorkerOptions;
   readonly #received: FromWorker[] = [];
@@ -273,6 +275,7 @@ export class FakeWorker {
     this.process.kill('SIGKILL');
     await this.exited;
     this.closeChannel();
+    for (const file of this.files.splice(0)) native().close(file);
     this.listeners[Symbol.dispose]();
   }
 
@@ -290,6 +293,7 @@ export class FakeWorker {
         return;
       }
       const message = JSON.parse(received.data.toString()) as FromWorker;
+      this.files.push(...received.fds);
       this.#received.push(message);
       this.#answer(message);
       this.#note(`<-- ${JSON.stringify(message)}`);

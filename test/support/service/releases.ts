@@ -22,6 +22,7 @@ export type App =
   | 'listens-on-a-taken-port'
   | 'dies-after-ready'
   | 'ignores-sigterm'
+  | 'keeps-state'
   | 'is-unhealthy'
   | 'starts-a-daemon'
   | 'has-a-helper'
