@@ -76,7 +76,11 @@ export class ControlServer {
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     request.resume();
-    const url = new URL(request.url ?? '/', 'http://batond');
+    const url = urlOf(request);
+    if (url === null) {
+      send(response, 400, { code: 'REQUEST_INVALID', message: 'the target is no URL' });
+      return;
+    }
     const route = `${request.method} ${url.pathname}`;
     const wanted = /^GET \/v1\/reports\/(last|\d{1,15})$/.exec(route)?.[1];
     try {
@@ -109,6 +113,11 @@ export class ControlServer {
       send(response, status, { code: known.code, message: known.message, exitStatus: known.exitStatus });
     }
   }
+}
+
+/** Null for what Node's parser lets pass and is none, such as "//". */
+function urlOf({ url }: IncomingMessage): URL | null {
+  return URL.canParse(url ?? '/', 'http://batond') ? new URL(url ?? '/', 'http://batond') : null;
 }
 
 const STATUS: Partial<Record<ErrorCode, number>> = { BUSY: 409, NO_REPORT: 404, REQUEST_INVALID: 400 };
