@@ -8,6 +8,11 @@ import { type Fd, native, type Watcher } from '../native.js';
 
 const MAX_MESSAGE_BYTES = 8_192;
 const MAX_FDS = 253;
+/** More than the socket holds at once (net.unix.max_dgram_qlen): a sender without end cannot keep us here. */
+const MAX_MESSAGES_PER_TURN = 4_096;
+
+/** No kernel counts further than 2^22, proc(5): pid_max. */
+const PID = /^[1-9]\d{0,6}$/;
 
 export interface NotifyHandlers {
   /** The main process at this moment. */
@@ -43,7 +48,7 @@ export class NotifySocket {
 
   /** Takes what lies in the socket: also before the exit of a main process is judged, whose last words may be there. */
   read(): void {
-    while (this.#descriptor.open) {
+    for (let n = 0; n < MAX_MESSAGES_PER_TURN && this.#descriptor.open; n++) {
       const received = native().receive(this.#descriptor.fd, MAX_MESSAGE_BYTES, MAX_FDS);
       if (received === null) return;
       this.#take(received.data.toString('utf8'), received.credentials?.pid ?? 0, received.fds);
@@ -66,8 +71,8 @@ export class NotifySocket {
         .filter((line) => line.includes('='))
         .map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)] as const),
     );
-    const main = Number(fields.get('MAINPID'));
-    if (Number.isInteger(main) && main > 0) this.#handlers.onMainPid(main);
+    const main = fields.get('MAINPID') ?? '';
+    if (PID.test(main)) this.#handlers.onMainPid(Number(main));
     const status = fields.get('STATUS');
     if (status !== undefined) this.#handlers.onStatus(status);
     if (fields.get('READY') === '1') this.#handlers.onReady();

@@ -9,6 +9,8 @@ import { Descriptor } from '../inventory/descriptor.js';
 import { type Fd, native, type Watcher } from '../native.js';
 
 const MAX_MESSAGE_BYTES = 8_192;
+/** Anybody who can reach the socket may send without end: the rest waits for the loop's next turn. */
+const MAX_MESSAGES_PER_TURN = 64;
 
 export class NotifyListener {
   readonly path: string;
@@ -59,7 +61,7 @@ export class NotifyListener {
   }
 
   #read(): void {
-    while (this.#descriptor.open) {
+    for (let n = 0; n < MAX_MESSAGES_PER_TURN && this.#descriptor.open; n++) {
       const received = native().receive(this.#descriptor.fd, MAX_MESSAGE_BYTES, 16);
       if (received === null) return;
       // BARRIER=1 carries a descriptor whose closing is the answer; others have no meaning here.
