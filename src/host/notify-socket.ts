@@ -13,6 +13,9 @@ const MAX_MESSAGES_PER_TURN = 64;
 /** More than the kernel lets wait in one socket (net.unix.max_dgram_qlen), where that is not raised. */
 const MAX_LAST_WORDS = 1_024;
 
+/** No kernel counts further than 2^22, proc(5): pid_max. */
+const PID = /^[1-9]\d{0,6}$/;
+
 export interface NotifyHandlers {
   /** The main process at this moment. */
   readonly mainPid: () => number;
@@ -88,8 +91,8 @@ export class NotifySocket {
         .filter((line) => line.includes('='))
         .map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)] as const),
     );
-    const main = Number(fields.get('MAINPID'));
-    if (Number.isInteger(main) && main > 0) this.#handlers.onMainPid(main);
+    const main = fields.get('MAINPID') ?? '';
+    if (PID.test(main)) this.#handlers.onMainPid(Number(main));
     const status = fields.get('STATUS');
     if (status !== undefined) this.#handlers.onStatus(status);
     if (fields.get('READY') === '1') this.#handlers.onReady();

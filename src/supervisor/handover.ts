@@ -52,7 +52,8 @@ export class Handover {
   #channel: PacketSocket | null = null;
   #deadline: NodeJS.Timeout | null = null;
   #batches: [string, Fd][][] = [];
-  #total = 0;
+  /** Null until the inventory is sent: nothing that the successor says before can mean that it took it. */
+  #total: number | null = null;
 
   constructor(host: HandoverHost) {
     this.#host = host;
@@ -157,8 +158,8 @@ export class Handover {
     } else if (message.type === 'hello' && message.version !== TAKEOVER_VERSION) {
       const facts = { theirs: message.version, ours: TAKEOVER_VERSION };
       this.#runner.post('violated', new BatondError('SUCCESSOR_SPEAKS_OTHERWISE', facts));
-    } else if (message.type === 'took' && message.fds !== this.#total) {
-      this.#violated(`it took ${message.fds} descriptors of ${this.#total}`);
+    } else if (message.type === 'took' && (message.fds !== this.#total || this.#batches.length > 0)) {
+      this.#violated(`it took ${message.fds} descriptors of ${this.#total ?? 'none that were sent'}`);
     } else if (message.type === 'ack') this.#runner.post('acknowledged');
     else this.#runner.post(message.type);
   }
@@ -220,6 +221,7 @@ export class Handover {
     this.#channel?.close();
     this.#channel = null;
     this.#batches = [];
+    this.#total = null;
   }
 
   #disarm(): void {

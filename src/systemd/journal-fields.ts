@@ -57,7 +57,8 @@ export function journalFields(record: LogRecord, names: JournalNames): JournalFi
   for (const [key, value] of Object.entries(error ?? {})) add(errorName(key), value);
   if (error === null) add('ERROR_MESSAGE', record.err);
   for (const [key, value] of Object.entries(record)) {
-    const name = OMITTED.has(key) ? null : (names.fields[key] ?? fieldName(key));
+    const own = Object.hasOwn(names.fields, key) ? names.fields[key]! : fieldName(key);
+    const name = OMITTED.has(key) ? null : own;
     if (name !== null) add(name, value);
   }
   return fields.map(([name, value]) => [name, bounded(value)]);

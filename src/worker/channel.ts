@@ -5,6 +5,7 @@
  * `ask`; what cannot be sent is queued. It is not taken for gone until the socket says so, because the other end lives
  * on in systemd's fd store when the supervisor dies, and its successor reads on.
  */
+import { decodeToWorker, descriptorsOf } from '../channel/decode-to-worker.js';
 import { type FromWorker, MAX_PACKET_BYTES, type ToWorker } from '../channel/messages.js';
 import type { Descriptor } from '../inventory/descriptor.js';
 import { type Fd, native, type Watcher } from '../native.js';
@@ -160,13 +161,14 @@ function isDroppable(message: FromWorker): boolean {
 }
 
 function parse(data: Buffer, fds: readonly Fd[]): Packet | null {
-  let message: ToWorker | null = null;
+  let value: unknown = null;
   try {
-    message = JSON.parse(data.toString()) as ToWorker;
+    value = JSON.parse(data.toString());
   } catch {
     // Below.
   }
-  const understood = typeof message?.type === 'string';
-  for (const fd of fds.slice(understood ? 1 : 0)) native().close(fd);
-  return understood ? { message: message as ToWorker, fd: fds[0] ?? null } : null;
+  const message = decodeToWorker(value, fds.length);
+  const own = message === null ? 0 : descriptorsOf(message);
+  for (const fd of fds.slice(own)) native().close(fd);
+  return message === null ? null : { message, fd: own === 0 ? null : fds[0]! };
 }

@@ -4,6 +4,7 @@
  * What is offered is held, unread, until the sender says `yours` or dies without a word: only then it becomes a
  * connection of the app's server, whatever that server's gate says, because its client was let in long ago.
  */
+import { isMoving } from '../channel/decode-peer.js';
 import type { FromSender, Moving } from '../channel/peer-messages.js';
 import { type Fd, native } from '../native.js';
 import type { GatedServer } from './gated-server.js';
@@ -75,10 +76,10 @@ export class MoveIn {
     const indexes: number[] = [];
     const coming = new Map<GatedServer, number>();
     const used = new Set<Fd>();
-    for (const [index, moving] of Array.isArray(connections) ? connections.entries() : []) {
+    for (const [index, moving] of connections.entries()) {
       const fd = fds[index];
       // A peer of another version may say what is not understood here: it keeps that.
-      const gate = typeof moving?.listener === 'string' ? this.#servers.named(moving.listener) : null;
+      const gate = isMoving(moving) ? this.#servers.named(moving.listener) : null;
       if (fd === undefined || gate === null || !this.#canTake(gate, moving.kind, coming.get(gate) ?? 0)) continue;
       try {
         held.push({ fd, gate, kind: moving.kind, saved: savedOf(moving, fds) });

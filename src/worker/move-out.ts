@@ -124,7 +124,7 @@ export class MoveOut {
   accepted(link: Link, { id, taken }: FromReceiver): void {
     const offer = this.#offers.get(link);
     // One that was withdrawn meanwhile.
-    if (offer === undefined || offer.id !== id || !Array.isArray(taken)) return;
+    if (offer === undefined || offer.id !== id) return;
     this.#settle(link, offer);
     const indexes = new Set(taken);
     const gone = offer.held.filter((_, index) => indexes.has(index));

@@ -35,6 +35,7 @@ function startWorker(events: Partial<WorkerEvents> = {}) {
       onListening: none,
       onUnlisten: none,
       onForeign: none,
+      onState: none,
       ...events,
       onExit: (_worker, exit) => tell(exit),
     },
