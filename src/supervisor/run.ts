@@ -13,6 +13,7 @@ import { bindControlSocket } from '../control/bind.js';
 import { pathsOf } from '../control/paths.js';
 import { ControlServer } from '../control/server.js';
 import { BatondError } from '../errors.js';
+import { watchHost } from '../host/host-watch.js';
 import { selfCommand } from '../host/self.js';
 import { Descriptor } from '../inventory/descriptor.js';
 import { readLive } from '../inventory/live-file.js';
@@ -81,6 +82,11 @@ export async function runSupervisor(flags: ConfigFlags, configFile: string | und
   );
   // A terminal that closes is the host's business; the default action would end the supervisor.
   process.on('SIGHUP', () => {});
+  watchHost(process.env, () => {
+    log.error({ event: 'host-gone' }, 'the host has died: stopping, since nobody would start anything here again');
+    if (acting) supervisor.hostGone();
+    else stopAsked = true;
+  });
 
   const handlers = {
     status: () => supervisor.status(),

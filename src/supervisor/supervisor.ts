@@ -362,6 +362,11 @@ export class Supervisor {
     this.#finishIfEmpty();
   }
 
+  /** As a stop, but never a second one, which would cut what is in flight; a successor sees it by itself. */
+  hostGone(): void {
+    if (!this.#stopping && !this.#handover.yielding) this.stop();
+  }
+
   async status(): Promise<Status> {
     const generations = await Promise.all([...this.#inventory.generations.values()].map(generationStatus));
     const { config } = this.#options;
