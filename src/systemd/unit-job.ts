@@ -2,9 +2,7 @@
  * What systemd is about to do with a unit: what tells a restart from a stop, since both begin with the same SIGTERM.
  * Asked once, at that signal; a systemd that does not answer in time has said nothing.
  */
-import { execFile } from 'node:child_process';
 import type { ManagedBy } from './managed-by.js';
-import { scopeFlags } from './systemctl.js';
 
 /** The job that runs: "restart", "stop", "reload", ...; null where there is none or nobody says. */
 export async function unitJob(managedBy: ManagedBy, timeoutMs: number): Promise<string | null> {
@@ -32,10 +30,13 @@ export function jobOf(output: string, unit: string): string | null {
 }
 
 function ask({ scope }: ManagedBy, args: readonly string[], timeoutMs: number): Promise<string> {
+  // Loaded when it is needed, at the end: the start of a supervisor is part of every reload.
+  const { execFile } = process.getBuiltinModule('node:child_process');
   const { NOTIFY_SOCKET: _, ...env } = process.env;
+  const manager = scope === 'user' ? ['--user'] : [];
   const options = { timeout: timeoutMs, killSignal: 'SIGKILL' as const, env: { ...env, LC_ALL: 'C' } };
   return new Promise((resolve) => {
-    execFile('systemctl', [...scopeFlags(scope), '--no-pager', ...args], options, (error, stdout) =>
+    execFile('systemctl', [...manager, '--no-pager', ...args], options, (error, stdout) =>
       resolve(error === null ? stdout : ''),
     );
   });
