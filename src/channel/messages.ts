@@ -21,6 +21,11 @@
  *      |  --- link {peer} + fd --------------------> |   a direct channel to a worker of the other generation
  *      |  --- drain {id, idle, timeoutMs} ---------> |   <-- drained {id}    nothing in flight, no connection left
  *      |  --- measure {id} ------------------------> |   <-- measures {id, ...}
+ *      |  --- attend {id} -------------------------> |   <-- standing {id, ...}   from a supervisor that came after one
+ *      |                                             |       that died; a `listen` that waits is asked again
+ *
+ * What a supervisor that died had read and not acted on is lost, and what it had said may be said again: `open`, `pause`
+ * and `drain` can come any number of times, and each is answered.
  */
 
 export const CHANNEL_VERSION = 1;
@@ -104,6 +109,17 @@ export type StateAnswer =
   | { readonly type: 'restored'; readonly from: number; readonly ms: number }
   | { readonly type: 'unrestored'; readonly from: number; readonly reason: string };
 
+/** How far a worker has come, in its own words. */
+export interface Standing {
+  /** It has said `ready`. */
+  readonly ready: boolean;
+  /** It accepts. */
+  readonly open: boolean;
+  readonly draining: boolean;
+  /** The listeners that its servers listen on. */
+  readonly listening: readonly string[];
+}
+
 export type FromWorker =
   | { readonly type: 'hello'; readonly version: number; readonly node: string }
   | { readonly type: 'listen'; readonly id: number; readonly address: ListenAddress; readonly backlog: number }
@@ -118,6 +134,7 @@ export type FromWorker =
   | { readonly type: 'paused'; readonly id: number }
   | { readonly type: 'drained'; readonly id: number; readonly tally: DrainTally }
   | ({ readonly type: 'measures'; readonly id: number } & Measures)
+  | ({ readonly type: 'standing'; readonly id: number } & Standing)
   /** Each time that the app registers something; said before `ready` where it did so before. */
   | ({ readonly type: 'state' } & StateAbility)
   | StateAnswer;
@@ -142,6 +159,8 @@ export type ToWorker =
   | { readonly type: 'save'; readonly to: number; readonly maxBytes: number }
   /** With one descriptor: what worker `from` (its slot) of that generation saved. One after the other, in this order. */
   | { readonly type: 'restore'; readonly from: number; readonly generation: number; readonly slots: number }
+  /** Another supervisor is there, and asks where it stands. */
+  | { readonly type: 'attend'; readonly id: number }
   /** What TLS session tickets are made from, base64: first of all messages, and again when it is replaced. */
   | { readonly type: 'tickets'; readonly secret: string }
   /** With one descriptor: a connection for the worker's first HTTP server, as if it had been accepted. */

@@ -1,6 +1,8 @@
 /** What the CLI says to a running service, over its control socket. */
+import { existsSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
 import { userInfo } from 'node:os';
+import { dirname, join } from 'node:path';
 import { StringDecoder } from 'node:string_decoder';
 import { BatondError, ERRORS, type ErrorCode } from '../errors.js';
 import type { Report } from '../inventory/report.js';
@@ -8,6 +10,7 @@ import { parseLine } from './check-line.js';
 import type { ReloadLine, ReloadOptions, ReloadOutcome, ReportSummary, Status } from './messages.js';
 import { controlSockets } from './paths.js';
 import { refuseForeign } from './runtime-directory.js';
+import { isControlProcess, verdictWithoutSupervisor } from './supervisor-watch.js';
 
 // An `import` of node:http reads each of its exports, the lazy ones too, which loads a WebSocket client: 20 ms on Node
 // 22, 40 on 24, 100 on 26, and this is part of each reload. Taken like this it is 3.
@@ -30,10 +33,12 @@ export class RemoteError extends Error {
 
 export class ControlClient {
   readonly #name: string;
+  readonly #env: Readonly<Record<string, string | undefined>>;
   readonly #sockets: readonly string[];
 
   constructor(name: string, env: Readonly<Record<string, string | undefined>>) {
     this.#name = name;
+    this.#env = env;
     this.#sockets = controlSockets(name, env);
   }
 
@@ -52,6 +57,12 @@ export class ControlClient {
     const response = await this.#call('POST', `/v1/reload${query}`);
     let verdict: ReloadOutcome | null = null;
     let oldIsGone = false;
+    let cutOff = false;
+    const cut = () => {
+      cutOff = true;
+      response.destroy();
+    };
+    const orphaned = isControlProcess(this.#env) ? this.#untilOrphaned(cut) : null;
     try {
       for await (const line of linesOf(response)) {
         const parsed = parseLine(line);
@@ -61,7 +72,11 @@ export class ControlClient {
         if (parsed.event === 'old-gone') oldIsGone = true;
       }
     } catch (error) {
-      throw new BatondError('CONTROL_FAILED', { reason: (error as Error).message }, error);
+      if (!cutOff) throw new BatondError('CONTROL_FAILED', { reason: (error as Error).message }, error);
+    }
+    if (verdict === null && orphaned !== null) {
+      verdict = await orphaned;
+      if (verdict !== null) onLine({ event: 'verdict', ...verdict });
     }
     if (verdict === null) {
       throw new BatondError('CONTROL_FAILED', { reason: 'the supervisor went away before the verdict; see its log' });
@@ -71,6 +86,14 @@ export class ControlClient {
         'the reload is done, but the supervisor went away before the old generations were gone; see its log';
       throw new BatondError('CONTROL_FAILED', { reason });
     }
+    return verdict;
+  }
+
+  /** Ends the reading when no supervisor is left who could write. What it wrote last is read in the turn between. */
+  async #untilOrphaned(end: () => void): Promise<ReloadOutcome | null> {
+    const [liveFile] = this.#sockets.map((socket) => join(dirname(socket), 'live.json')).filter(existsSync);
+    const verdict = await verdictWithoutSupervisor(liveFile ?? '', Number(this.#env.MAINPID));
+    setImmediate(() => setImmediate(end));
     return verdict;
   }
 

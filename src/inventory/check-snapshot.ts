@@ -136,6 +136,7 @@ const isWellFormed = isShape<Snapshot & Secrets>({
   noOldAfterMs: isAbsentOr(isNullOr(isNumber)),
   patient: isAbsentOr(isListOf(isPatient)),
   reports: isAbsentOr(isShape<ReporterRecord>({ last: isCount, open: isListOf(isOpenReport), pid: isCount })),
+  mirrored: isAbsentOr(isFlag),
   tickets: isAbsentOr(isNullOr(isTickets)),
 });
 

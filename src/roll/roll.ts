@@ -49,7 +49,9 @@ export type RollEvent =
   /** Whoever asked went away, or the service is stopping. */
   | 'aborted'
   /** The last incumbent worker accepts again. */
-  | 'resumed';
+  | 'resumed'
+  /** The supervisor that began this roll died before its commit: this one takes it back. */
+  | 'cutOff';
 
 export type RollEffect =
   | 'startCandidates'
@@ -67,6 +69,7 @@ export type RollEffect =
 
 export type RollRefusal = 'BUSY';
 
+const ours = ignore('this roll was begun by the supervisor that lives');
 const over = ignore('it belongs to a roll that is over');
 const early = ignore('nobody was asked for that yet');
 const beside = ignore('its slot is started again beside the roll');
@@ -90,6 +93,7 @@ export const ROLL: Table<RollState, RollEvent, RollEffect, RollRefusal> = {
     timedOut: over,
     aborted: over,
     resumed: over,
+    cutOff: go('rollingBack', 'resumeIncumbents'),
   },
   booting: {
     begin: refuse('BUSY'),
@@ -106,6 +110,7 @@ export const ROLL: Table<RollState, RollEvent, RollEffect, RollRefusal> = {
     timedOut: go('rollingBack', 'resumeIncumbents'),
     aborted: go('rollingBack', 'resumeIncumbents'),
     resumed: early,
+    cutOff: ours,
   },
   probing: {
     begin: refuse('BUSY'),
@@ -122,6 +127,7 @@ export const ROLL: Table<RollState, RollEvent, RollEffect, RollRefusal> = {
     timedOut: go('rollingBack', 'resumeIncumbents'),
     aborted: go('rollingBack', 'resumeIncumbents'),
     resumed: early,
+    cutOff: ours,
   },
   restoring: {
     begin: refuse('BUSY'),
@@ -138,6 +144,7 @@ export const ROLL: Table<RollState, RollEvent, RollEffect, RollRefusal> = {
     timedOut: go('rollingBack', 'resumeIncumbents'),
     aborted: go('rollingBack', 'resumeIncumbents'),
     resumed: early,
+    cutOff: ours,
   },
   switching: {
     begin: refuse('BUSY'),
@@ -154,6 +161,7 @@ export const ROLL: Table<RollState, RollEvent, RollEffect, RollRefusal> = {
     timedOut: go('rollingBack', 'resumeIncumbents'),
     aborted: go('rollingBack', 'resumeIncumbents'),
     resumed: early,
+    cutOff: ours,
   },
   soaking: {
     begin: refuse('BUSY'),
@@ -170,6 +178,7 @@ export const ROLL: Table<RollState, RollEvent, RollEffect, RollRefusal> = {
     timedOut: go('rollingBack', 'resumeIncumbents'),
     aborted: go('rollingBack', 'resumeIncumbents'),
     resumed: early,
+    cutOff: ours,
   },
   committing: {
     begin: refuse('BUSY'),
@@ -186,6 +195,7 @@ export const ROLL: Table<RollState, RollEvent, RollEffect, RollRefusal> = {
     timedOut: late,
     aborted: ignore('too late: the candidate already serves'),
     resumed: early,
+    cutOff: ours,
   },
   rollingBack: {
     begin: refuse('BUSY'),
@@ -202,5 +212,6 @@ export const ROLL: Table<RollState, RollEvent, RollEffect, RollRefusal> = {
     timedOut: go('steady', 'dismissCandidates', 'reportFailed'),
     aborted: lost,
     resumed: go('steady', 'dismissCandidates', 'reportFailed'),
+    cutOff: ours,
   },
 };

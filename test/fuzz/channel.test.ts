@@ -43,6 +43,7 @@ const fromWorker = messages(
     'paused',
     'drained',
     'measures',
+    'standing',
     'state',
     'saved',
     'unsaved',
@@ -89,7 +90,21 @@ fuzz('channel: from a worker', fromWorker, (input) => {
 });
 
 const toWorker = messages(
-  ['listener', 'refused', 'ping', 'open', 'pause', 'drain', 'link', 'measure', 'save', 'restore', 'tickets', 'inject'],
+  [
+    'listener',
+    'refused',
+    'ping',
+    'open',
+    'pause',
+    'drain',
+    'link',
+    'measure',
+    'save',
+    'restore',
+    'attend',
+    'tickets',
+    'inject',
+  ],
   {
     id: number,
     name: text,

@@ -82,8 +82,11 @@ class Roll {
       this.#begun++;
     } else if (effect === 'openCandidates') this.#candidates = 'accept';
     else if (effect === 'pauseIncumbents') this.#incumbents = 'paused';
-    else if (effect === 'resumeIncumbents') this.#incumbents = 'accept';
-    else if (effect === 'dismissCandidates') this.#candidates = 'none';
+    else if (effect === 'resumeIncumbents') {
+      this.#incumbents = 'accept';
+      // A supervisor that died had begun this roll: taking it back is the first that is seen of it.
+      if (this.#candidates === 'none') this.#begun++;
+    } else if (effect === 'dismissCandidates') this.#candidates = 'none';
     else if (effect === 'promote') {
       expect(this.#candidates).toBe('accept');
       this.#candidates = 'none';

@@ -28,7 +28,7 @@ function takeover(script: string): Promise<string> {
       snapshot: () => {
         throw new Error('not reached');
       },
-      announceMain: () => {},
+      announceMain: () => Promise.resolve(),
       barrier: () => Promise.resolve(),
       failed: (cause) => resolve(cause.message),
       exit: () => {},

@@ -30,7 +30,7 @@ test('a successor that took before anything was sent is refused', async () => {
       snapshot: () => {
         throw new Error('it is not frozen yet');
       },
-      announceMain: (pid) => {
+      announceMain: async (pid) => {
         main = pid;
       },
       barrier: async () => {},

@@ -8,6 +8,8 @@ export interface Fault {
   readonly machine: 'boot' | 'predecessor' | 'successor' | 'roll';
   readonly state: string;
   readonly event: string;
+  /** After this effect of the transition instead of before all of them. */
+  readonly after?: string;
   readonly signal: 'SIGKILL' | 'SIGSTOP';
   /** Who falls; by default the supervisor that is at the transition. */
   readonly pid?: number;
