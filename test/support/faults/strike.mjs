@@ -1,0 +1,84 @@
+// Lets a process fall, and does not go on before it has: what happens next must not depend on who was faster.
+
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { stat } from './roles.mjs';
+
+const WITHIN_MS = 2_000;
+const ESTABLISHED = '01';
+const CLOSE_WAIT = '08';
+
+/**
+ * Returns how many connections it held when it fell: more requests than those cannot be lost with it. It is stopped
+ * first, so that it accepts none between the count and its end.
+ * @param {number} pid @param {NodeJS.Signals} signal
+ */
+export function strike(pid, signal) {
+  if (pid === process.pid) {
+    process.kill(pid, signal);
+    return 0;
+  }
+  if (signal === 'SIGCONT') {
+    process.kill(pid, signal);
+    return 0;
+  }
+  process.kill(pid, 'SIGSTOP');
+  spin(() => stateOf(pid) === 'T' || isOver(pid));
+  const held = connections(pid);
+  if (signal === 'SIGKILL') {
+    process.kill(pid, signal);
+    spin(() => isOver(pid));
+  }
+  return held;
+}
+
+/** @param {number} pid */
+function connections(pid) {
+  try {
+    const inodes = new Set(
+      readdirSync(`/proc/${pid}/fd`).flatMap((fd) => {
+        try {
+          return /^socket:\[(\d+)\]$/.exec(readlinkSync(`/proc/${pid}/fd/${fd}`))?.[1] ?? [];
+        } catch {
+          return [];
+        }
+      }),
+    );
+    return ['tcp', 'tcp6']
+      .flatMap((file) => rows(pid, file))
+      .filter(({ state, inode }) => {
+        return (state === ESTABLISHED || state === CLOSE_WAIT) && inodes.has(inode);
+      }).length;
+  } catch {
+    return 0;
+  }
+}
+
+/** @param {number} pid @param {string} file @returns {{ state: string, inode: string }[]} */
+function rows(pid, file) {
+  return readFileSync(`/proc/${pid}/net/${file}`, 'utf8')
+    .trim()
+    .split('\n')
+    .slice(1)
+    .map((line) => line.trim().split(/\s+/))
+    .map((fields) => ({ state: String(fields[3]), inode: String(fields[9]) }));
+}
+
+/** @param {number} pid */
+function isOver(pid) {
+  const state = stateOf(pid);
+  return state === null || state === 'Z' || state === 'X';
+}
+
+/** @param {number} pid @returns {string | null} */
+function stateOf(pid) {
+  try {
+    return stat(pid)[0] ?? null;
+  } catch {
+    return null;
+  }
+}
+
+/** @param {() => boolean} isSo */
+function spin(isSo) {
+  for (const end = performance.now() + WITHIN_MS; !isSo(); ) if (performance.now() > end) return;
+}
