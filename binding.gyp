@@ -7,6 +7,7 @@
         'native/address.cc',
         'native/args.cc',
         'native/descriptor.cc',
+        'native/epoll.cc',
         'native/errno.cc',
         'native/exit_status.cc',
         'native/memfd.cc',

@@ -23,6 +23,11 @@ static Napi::Object init(Napi::Env, Napi::Object exports) {
   add<set_pass_credentials>(exports, "setPassCredentials");
   add<dup>(exports, "dup");
   add<close>(exports, "close");
+  add<same_file>(exports, "sameFile");
+  add<epoll_create>(exports, "epollCreate");
+  add<epoll_add>(exports, "epollAdd");
+  add<epoll_remove>(exports, "epollRemove");
+  add<epoll_wait>(exports, "epollWait");
   add<spawn>(exports, "spawn");
   add<pidfd_open>(exports, "pidfdOpen");
   add<pidfd_signal>(exports, "pidfdSignal");

@@ -29,6 +29,13 @@ Napi::Value poll(Call);
 Napi::Value dup(Call);
 void close(Call);
 Napi::Value lock_file(Call);
+Napi::Value same_file(Call);
+
+// epoll.cc
+Napi::Value epoll_create(Call);
+Napi::Value epoll_add(Call);
+void epoll_remove(Call);
+Napi::Value epoll_wait(Call);
 
 // spawn.cc
 Napi::Value spawn(Call);

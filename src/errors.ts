@@ -50,6 +50,7 @@ export const ERRORS = {
   REQUEST_INVALID: row(EXIT.usage, (f) => `${f.problem}`),
   STOPPING: row(EXIT.unavailable, (f) => `${f.name} is stopping`),
   CLIENT_GONE: row(EXIT.refused, () => 'the client that asked for the reload went away'),
+  SUPERVISOR_DIED: row(EXIT.refused, () => 'the supervisor died during the reload'),
   SUCCESSOR_NOT_STARTED: row(EXIT.refused, (f) => `the next supervisor could not be started: ${f.reason}`),
   SUCCESSOR_EXITED: row(EXIT.refused, (f) => `the next supervisor ${f.how} before it took over`),
   SUCCESSOR_REFUSED: row(EXIT.refused, (f) => `the next supervisor refused to take over: ${f.reason}`),

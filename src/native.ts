@@ -182,6 +182,16 @@ export interface Native {
   dup(fd: Fd): Fd;
   /** close(2). */
   close(fd: Fd): void;
+  /** fcntl(2) F_DUPFD_QUERY or kcmp(2): whether both are of one open file description. `null` where neither is there. */
+  sameFile(first: Fd, second: Fd): boolean | null;
+  /** epoll_create(2). The set's descriptor is `readable` to `watch` while one in it has hung up. */
+  epollCreate(): Fd;
+  /** epoll_ctl(2): EPOLL_CTL_ADD, for EPOLLHUP and EPOLLERR alone. False for a file that cannot be polled. */
+  epollAdd(epoll: Fd, fd: Fd): boolean;
+  /** epoll_ctl(2): EPOLL_CTL_DEL; before the close, which removes nothing that others have open as well. */
+  epollRemove(epoll: Fd, fd: Fd): void;
+  /** epoll_wait(2), never blocking: some of those that have hung up, at most 64. */
+  epollWait(epoll: Fd): Fd[];
 
   /** clone(2), then in the new process what the options name, then execve(2). The error has `syscall` = the step. */
   spawn(options: SpawnOptions): Spawned;

@@ -28,7 +28,13 @@ const CHECKS: Record<FromWorker['type'], (message: Fields) => boolean> = {
     isMeasure(m.rssBytes) &&
     isMeasure(m.heapUsedBytes) &&
     isMeasure(m.utilization),
+  standing: (m) => isCount(m.id) && isFlag(m.ready) && isFlag(m.open) && isFlag(m.draining) && isNames(m.listening),
 };
+
+/** As many as a service may have listeners. */
+function isNames(value: unknown): boolean {
+  return Array.isArray(value) && value.length <= 256 && value.every((name) => isText(name, 256));
+}
 
 /** The message, or null where it is none that this side knows. */
 export function decodeFromWorker(value: unknown): FromWorker | null {

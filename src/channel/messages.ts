@@ -18,6 +18,11 @@
  *      |  --- link {peer} + fd --------------------> |   a direct channel to a worker of the other generation
  *      |  --- drain {id, idle, timeoutMs} ---------> |   <-- drained {id}    nothing in flight, no connection left
  *      |  --- measure {id} ------------------------> |   <-- measures {id, ...}
+ *      |  --- attend {id} -------------------------> |   <-- standing {id, ...}   from a supervisor that came after one
+ *      |                                             |       that died; a `listen` that waits is asked again
+ *
+ * What a supervisor that died had read and not acted on is lost, and what it had said may be said again: `open`, `pause`
+ * and `drain` can come any number of times, and each is answered.
  */
 
 export const CHANNEL_VERSION = 1;
@@ -82,6 +87,17 @@ export interface DrainTally {
   readonly cut: number;
 }
 
+/** How far a worker has come, in its own words. */
+export interface Standing {
+  /** It has said `ready`. */
+  readonly ready: boolean;
+  /** It accepts. */
+  readonly open: boolean;
+  readonly draining: boolean;
+  /** The listeners that its servers listen on. */
+  readonly listening: readonly string[];
+}
+
 export type FromWorker =
   | { readonly type: 'hello'; readonly version: number; readonly node: string }
   | { readonly type: 'listen'; readonly id: number; readonly address: ListenAddress; readonly backlog: number }
@@ -95,7 +111,8 @@ export type FromWorker =
   | { readonly type: 'opened'; readonly id: number }
   | { readonly type: 'paused'; readonly id: number }
   | { readonly type: 'drained'; readonly id: number; readonly tally: DrainTally }
-  | ({ readonly type: 'measures'; readonly id: number } & Measures);
+  | ({ readonly type: 'measures'; readonly id: number } & Measures)
+  | ({ readonly type: 'standing'; readonly id: number } & Standing);
 
 export type ToWorker =
   /** With one descriptor: a listening socket, or a bound one of UDP. */
@@ -113,6 +130,8 @@ export type ToWorker =
   /** With one descriptor: a direct channel to that worker, see peer-messages.ts. Either end may send. */
   | { readonly type: 'link'; readonly peer: string }
   | { readonly type: 'measure'; readonly id: number }
+  /** Another supervisor is there, and asks where it stands. */
+  | { readonly type: 'attend'; readonly id: number }
   /** What TLS session tickets are made from, base64: first of all messages, and again when it is replaced. */
   | { readonly type: 'tickets'; readonly secret: string }
   /** With one descriptor: a connection for the worker's first HTTP server, as if it had been accepted. */

@@ -10,6 +10,8 @@ export interface Paths {
   readonly stateDirectory: string;
   readonly controlSocket: string;
   readonly stateFile: string;
+  /** What the next supervisor reads after one that died. */
+  readonly liveFile: string;
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -26,6 +28,7 @@ export function pathsOf(name: string, env: Environment, uid: number = process.ge
     stateDirectory,
     controlSocket: join(runtimeDirectory, 'control.sock'),
     stateFile: join(stateDirectory, 'state.json'),
+    liveFile: join(runtimeDirectory, 'live.json'),
   };
 }
 

@@ -1,7 +1,7 @@
 /**
  * The host: the small stand-in for systemd where none manages the service (a terminal, a container, a test). It owns a
  * notify socket, starts the supervisor, follows MAINPID, starts it again when it dies, passes on what it is told by
- * signals, and reaps whatever ends below it. The supervisor under it does not know the difference.
+ * signals, keeps an fd store, and reaps whatever ends below it. The supervisor under it does not know the difference.
  *
  *   host  --clone-->  S1  --CLONE_PARENT-->  S2 (the host's child too)
  *     ^                |                      |
@@ -13,6 +13,8 @@ import { EXIT } from '../errors.js';
 import { Descriptor } from '../inventory/descriptor.js';
 import type { Log } from '../log.js';
 import { native } from '../native.js';
+import { supervisorEnvironment } from './environment.js';
+import { FdStore } from './fd-store.js';
 import { NotifySocket } from './notify-socket.js';
 import { Orphans } from './orphans.js';
 import type { HostReport } from './report.js';
@@ -28,6 +30,8 @@ export interface HostOptions {
   readonly stateDirectory: string;
   /** How long a supervisor that was told to stop may take before it is killed. */
   readonly stopTimeoutMs: number;
+  /** As FileDescriptorStoreMax= of a unit. */
+  readonly fdStoreMax: number;
   readonly log: Log;
   /** Called once: the service serves, or it ended before it did. */
   readonly report: (report: HostReport) => void;
@@ -52,6 +56,7 @@ class Host {
   readonly #resolve: (status: number) => void;
   readonly #socket: NotifySocket;
   readonly #orphans: Orphans;
+  readonly #store: FdStore;
   readonly #handlers: readonly [NodeJS.Signals, () => void][];
   /** 0 while none lives. */
   #mainPid = 0;
@@ -73,6 +78,7 @@ class Host {
     // As PID 1 of a container orphans come to us anyway; anywhere else this asks for them.
     native().setSubreaper(true);
     const { runtimeDirectory } = options;
+    this.#store = new FdStore(options.fdStoreMax, options.log);
     this.#socket = new NotifySocket(join(runtimeDirectory, 'notify.sock'), {
       mainPid: () => this.#mainPid,
       onMainPid: (pid) => {
@@ -85,6 +91,7 @@ class Host {
       onStopping: () => {
         this.#stopping = true;
       },
+      onFdStore: (request, fds) => this.#store.take(request, fds),
     });
     this.#orphans = new Orphans({
       runtimeDirectory,
@@ -114,20 +121,22 @@ class Host {
   }
 
   #startSupervisor(): void {
-    const { file, argv, env, cwd, runtimeDirectory, stateDirectory } = this.#options;
+    const { file, argv, env, cwd, runtimeDirectory, stateDirectory, fdStoreMax } = this.#options;
+    const stored = this.#store.all;
+    const said = {
+      NOTIFY_SOCKET: this.#socket.path,
+      RUNTIME_DIRECTORY: runtimeDirectory,
+      STATE_DIRECTORY: stateDirectory,
+    };
     this.#startedAt = performance.now();
     using nothing = new Descriptor(openSync('/dev/null', 'r'));
     const { pid, pidfd } = native().spawn({
       file,
       argv,
-      env: Object.entries({
-        ...env,
-        NOTIFY_SOCKET: this.#socket.path,
-        RUNTIME_DIRECTORY: runtimeDirectory,
-        STATE_DIRECTORY: stateDirectory,
-      }).map(([key, value]) => `${key}=${value}`),
+      env: supervisorEnvironment(env, said, stored, fdStoreMax),
       cwd,
-      fds: [nothing.fd, 1, 2],
+      pidVariable: stored.length === 0 ? undefined : 'LISTEN_PID',
+      fds: [nothing.fd, 1, 2, ...stored.map(({ descriptor }) => descriptor.fd)],
       parent: 'self',
       newSession: true,
     });
@@ -156,17 +165,22 @@ class Host {
     const how = code === null ? `was killed by signal ${signal}` : `exited with status ${code}`;
     const status = code ?? 128 + (signal ?? 0);
     this.#mainPid = 0;
-    const left = this.#orphans.adopt();
+    const over = this.#asked > 0 || this.#stopping || !this.#ready;
+    this.#orphans.killSuccessors();
+    if (over) this.#store.close();
+    // What is stored is how the next supervisor adopts the workers: they are no orphans then.
+    const stored = this.#store.size;
+    const left = stored > 0 ? 0 : this.#orphans.adopt();
     if (this.#asked > 1) this.#orphans.killAll();
     if (!this.#ready && code !== EXIT.software) {
       this.#lastWords = `the supervisor ${how}${this.#lastWords === '' ? '' : ` after it said: ${this.#lastWords}`}`;
     }
-    if (this.#asked > 0 || this.#stopping || !this.#ready) {
+    if (over) {
       this.#status = status;
       return;
     }
     log.warn(
-      { event: 'supervisor-died', code, signal, left },
+      { event: 'supervisor-died', code, signal, left, stored },
       `the supervisor ${how}: starting the next one${left === 0 ? '' : `; its ${left} workers are left to drain`}`,
     );
     const stable = performance.now() - this.#startedAt >= STABLE_MS;
@@ -194,6 +208,11 @@ class Host {
   /** The first time gracefully, the second time at once; a supervisor that cannot follow is killed. */
   #stop(): void {
     this.#asked++;
+    if (this.#mainPid === 0) {
+      // Nobody comes who would adopt the workers.
+      this.#store.close();
+      this.#orphans.adopt();
+    }
     if (this.#asked > 1) this.#orphans.killAll();
     if (this.#mainPid === 0) {
       this.#status ??= EXIT.ok;
@@ -218,6 +237,7 @@ class Host {
   #finish(status: number): void {
     if (this.#pause !== null) clearTimeout(this.#pause);
     if (this.#deadline !== null) clearTimeout(this.#deadline);
+    this.#store.close();
     if (this.#orphans.size > 0) return;
     for (const [signal, handler] of this.#handlers) process.off(signal, handler);
     if (!this.#ready) this.#options.report({ ready: false, reason: this.#lastWords, exitStatus: status });

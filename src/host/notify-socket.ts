@@ -5,6 +5,7 @@
 import { rmSync } from 'node:fs';
 import { Descriptor } from '../inventory/descriptor.js';
 import { type Fd, native, type Watcher } from '../native.js';
+import { type FdStoreRequest, parseFdStoreRequest } from './fd-store-message.js';
 
 const MAX_MESSAGE_BYTES = 8_192;
 const MAX_FDS = 253;
@@ -16,6 +17,8 @@ export interface NotifyHandlers {
   readonly onReady: () => void;
   readonly onStopping: () => void;
   readonly onStatus: (text: string) => void;
+  /** The descriptors are given away. */
+  readonly onFdStore: (request: FdStoreRequest, fds: readonly Fd[]) => void;
 }
 
 export class NotifySocket {
@@ -58,8 +61,11 @@ export class NotifySocket {
 
   /** Closing what came with BARRIER=1 is its answer; the order of messages on one socket does the rest. */
   #take(text: string, sender: number, fds: readonly Fd[]): void {
-    for (const fd of fds) native().close(fd);
-    if (sender !== this.#handlers.mainPid()) return;
+    const trusted = sender === this.#handlers.mainPid();
+    const request = trusted ? parseFdStoreRequest(text) : null;
+    if (request !== null) this.#handlers.onFdStore(request, fds);
+    else for (const fd of fds) native().close(fd);
+    if (!trusted) return;
     const fields = new Map(
       text
         .split('\n')

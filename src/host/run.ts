@@ -10,6 +10,7 @@ import { refuseSecondStart } from '../control/second-start.js';
 import { BatondError, EXIT } from '../errors.js';
 import { createLog } from '../log.js';
 import { resolveRelease } from '../release/release.js';
+import { FD_STORE_MAX } from './fd-store.js';
 import { runHost } from './host.js';
 import { lockService } from './lock.js';
 import { PidFile } from './pid-file.js';
@@ -72,6 +73,7 @@ function hostOptions(config: Config, command: SelfCommand, paths: Paths) {
     env: { ...(process.env as Record<string, string>), PWD: command.cwd },
     // As in a unit: what drains, then what is killed, and a little for everything else.
     stopTimeoutMs: config.upgrade.drainTimeoutMs + config.stop.killTimeoutMs + 10_000,
+    fdStoreMax: FD_STORE_MAX,
     log: createLog({ name: config.name, level: config.log.level, env: process.env }),
   };
 }

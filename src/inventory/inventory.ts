@@ -32,6 +32,8 @@ export interface Snapshot {
   /** Clients that wait until the older generations are gone: their descriptors are `patient.<report>`. */
   readonly patient?: readonly { readonly report: number; readonly sinceMs: number }[];
   readonly reports?: ReporterRecord;
+  /** Its descriptors are in the fd store, under the names of stored-names.ts. */
+  readonly mirrored?: boolean;
 }
 
 /** What a takeover hands on and no file may ever hold. */

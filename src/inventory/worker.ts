@@ -7,7 +7,7 @@
  * Each answer moves the phase; nobody waits for a particular answer, so a worker can change hands between two messages.
  */
 import { decodeFromWorker } from '../channel/decode.js';
-import type { DrainTally, FromWorker, Idle, ListenAddress, Measures, ToWorker } from '../channel/messages.js';
+import type { DrainTally, FromWorker, Idle, ListenAddress, Measures, Standing, ToWorker } from '../channel/messages.js';
 import { PacketSocket } from '../channel/packet-socket.js';
 import { type Fd, native } from '../native.js';
 import { NotifyListener } from '../process/notify-listener.js';
@@ -213,6 +213,11 @@ export class Worker {
     this.#send({ type: 'refused', id, code });
   }
 
+  /** Asks where it stands, after a supervisor that died: what that one had read and not recorded is lost. */
+  attend(): void {
+    this.#send({ type: 'attend', id: this.#nextId++ });
+  }
+
   /** What it counts, or null where it does not say in time. */
   measure(): Promise<Measures | null> {
     if (this.#channel === null || this.#channel.closed) return Promise.resolve(null);
@@ -293,10 +298,29 @@ export class Worker {
         this.#tally = message.tally;
         this.#move('drained');
         return;
+      case 'standing':
+        this.#stands(message);
+        return;
       case 'measures':
         this.#measuring.get(message.id)?.(message);
         return;
     }
+  }
+
+  /** Makes up for what was said to a supervisor that died. What is told to it now comes after, and is answered. */
+  #stands({ ready, open, listening }: Standing): void {
+    for (const name of listening) {
+      if (this.listening.has(name)) continue;
+      this.listening.add(name);
+      this.#events.onListening(this, name);
+    }
+    for (const name of [...this.listening]) {
+      if (listening.includes(name)) continue;
+      this.listening.delete(name);
+      this.#events.onUnlisten(this, name);
+    }
+    if (this.#phase === 'booting' && ready) this.#move('ready');
+    else if (this.#phase === 'open' && !open) this.#move('ready');
   }
 
   #exited(exit: Exit): void {

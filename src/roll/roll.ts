@@ -36,7 +36,9 @@ export type RollEvent =
   /** Whoever asked went away, or the service is stopping. */
   | 'aborted'
   /** The last incumbent worker accepts again. */
-  | 'resumed';
+  | 'resumed'
+  /** The supervisor that began this roll died before its commit: this one takes it back. */
+  | 'cutOff';
 
 export type RollEffect =
   | 'startCandidates'
@@ -53,6 +55,7 @@ export type RollEffect =
 
 export type RollRefusal = 'BUSY';
 
+const ours = ignore('this roll was begun by the supervisor that lives');
 const over = ignore('it belongs to a roll that is over');
 const early = ignore('nobody was asked for that yet');
 const beside = ignore('its slot is started again beside the roll');
@@ -73,6 +76,7 @@ export const ROLL: Table<RollState, RollEvent, RollEffect, RollRefusal> = {
     timedOut: over,
     aborted: over,
     resumed: over,
+    cutOff: go('rollingBack', 'resumeIncumbents'),
   },
   booting: {
     begin: refuse('BUSY'),
@@ -87,6 +91,7 @@ export const ROLL: Table<RollState, RollEvent, RollEffect, RollRefusal> = {
     timedOut: go('rollingBack', 'resumeIncumbents'),
     aborted: go('rollingBack', 'resumeIncumbents'),
     resumed: early,
+    cutOff: ours,
   },
   probing: {
     begin: refuse('BUSY'),
@@ -101,6 +106,7 @@ export const ROLL: Table<RollState, RollEvent, RollEffect, RollRefusal> = {
     timedOut: go('rollingBack', 'resumeIncumbents'),
     aborted: go('rollingBack', 'resumeIncumbents'),
     resumed: early,
+    cutOff: ours,
   },
   switching: {
     begin: refuse('BUSY'),
@@ -115,6 +121,7 @@ export const ROLL: Table<RollState, RollEvent, RollEffect, RollRefusal> = {
     timedOut: go('rollingBack', 'resumeIncumbents'),
     aborted: go('rollingBack', 'resumeIncumbents'),
     resumed: early,
+    cutOff: ours,
   },
   soaking: {
     begin: refuse('BUSY'),
@@ -129,6 +136,7 @@ export const ROLL: Table<RollState, RollEvent, RollEffect, RollRefusal> = {
     timedOut: go('rollingBack', 'resumeIncumbents'),
     aborted: go('rollingBack', 'resumeIncumbents'),
     resumed: early,
+    cutOff: ours,
   },
   committing: {
     begin: refuse('BUSY'),
@@ -143,6 +151,7 @@ export const ROLL: Table<RollState, RollEvent, RollEffect, RollRefusal> = {
     timedOut: late,
     aborted: ignore('too late: the candidate already serves'),
     resumed: early,
+    cutOff: ours,
   },
   rollingBack: {
     begin: refuse('BUSY'),
@@ -157,5 +166,6 @@ export const ROLL: Table<RollState, RollEvent, RollEffect, RollRefusal> = {
     timedOut: go('steady', 'dismissCandidates', 'reportFailed'),
     aborted: lost,
     resumed: go('steady', 'dismissCandidates', 'reportFailed'),
+    cutOff: ours,
   },
 };

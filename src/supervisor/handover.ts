@@ -36,8 +36,8 @@ export interface HandoverHost {
   freeze(): Promise<void>;
   thaw(): void;
   snapshot(): { readonly state: Snapshot; readonly fds: NamedFds };
-  /** systemd is told who the main process is. */
-  announceMain(pid: number): void;
+  /** systemd is told who the main process is. Resolves when it has that message. */
+  announceMain(pid: number): Promise<void>;
   /** Resolves when systemd has processed all that was said. */
   barrier(): Promise<void>;
   failed(cause: BatondError): void;
@@ -200,7 +200,7 @@ export class Handover {
   /** systemd first: what the successor says before its MAINPID is known would be dropped (NotifyAccess=main). */
   async #yield(): Promise<void> {
     this.#disarm();
-    this.#host.announceMain(this.#successor!.pid);
+    await this.#host.announceMain(this.#successor!.pid);
     this.#channel!.send({ type: 'yours' });
     await this.#host.barrier();
     this.#runner.post('yielded');

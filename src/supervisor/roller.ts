@@ -41,6 +41,8 @@ export interface RollerHost {
   /** Asks a worker that is ready for proof; it becomes trusted, or the returned promise says why not. */
   probe(worker: Worker): Promise<void>;
   record(generation: Generation): void;
+  /** A generation is replaced. It is on record when this returns, and knows nothing of it yet. */
+  retire(generation: Generation | null): void;
   drain(generation: Generation): void;
   promoted(generation: Generation): void;
   announce(): void;
@@ -109,6 +111,14 @@ export class Roller {
 
   abort(cause: BatondError): void {
     this.#runner.post('aborted', cause);
+  }
+
+  /** Takes back a roll that another supervisor had begun and did not live to commit. */
+  takeBack(request: RollRequest, candidate: Generation, cause: BatondError): void {
+    this.#request = request;
+    this.#candidate = candidate;
+    this.#runner.forget();
+    this.#runner.post('cutOff', cause);
   }
 
   candidateExited(worker: Worker, exit: Exit): void {
@@ -240,6 +250,8 @@ export class Roller {
     const outgoing = inventory.incumbent;
     candidate.role = 'incumbent';
     candidate.committedAtMs = monotonicMs();
+    // Whoever hears of it from here on may rely on it, whatever becomes of this process.
+    this.#host.retire(outgoing);
     this.#step('commit', `generation ${candidate.number} serves`);
     if (outgoing !== null) this.#host.drain(outgoing);
     this.#host.promoted(candidate);

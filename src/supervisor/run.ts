@@ -13,17 +13,22 @@ import { bindControlSocket } from '../control/bind.js';
 import { pathsOf } from '../control/paths.js';
 import { ControlServer } from '../control/server.js';
 import { BatondError } from '../errors.js';
+import { watchHost } from '../host/host-watch.js';
 import { selfCommand } from '../host/self.js';
 import { Descriptor } from '../inventory/descriptor.js';
+import { readLive } from '../inventory/live-file.js';
 import { createLog } from '../log.js';
 import { native } from '../native.js';
 import { type Release, resolveRelease } from '../release/release.js';
 import { takeActivation } from '../systemd/activation.js';
 import { isJournalStream, openJournalStream } from '../systemd/journal-stream.js';
+import { managedBy } from '../systemd/managed-by.js';
 import { Notifier } from '../systemd/notify.js';
 import { startWatchdog } from '../systemd/watchdog.js';
 import { TAKEOVER_ENVIRONMENT } from '../takeover/messages.js';
+import { Departure } from './departure.js';
 import { inherit, refuseTakeover } from './inherit.js';
+import { restoreKept, splitPassed } from './kept.js';
 import { Supervisor } from './supervisor.js';
 
 /** Resolves with the exit status of this process. */
@@ -31,16 +36,18 @@ export async function runSupervisor(flags: ConfigFlags, configFile: string | und
   const takeoverFd = takeVariable(TAKEOVER_ENVIRONMENT);
   const successor = takeoverFd !== undefined;
   native().setProcessName('batond');
-  let config: Config;
-  let release: Release;
+  const passed = splitPassed(successor ? [] : takeActivation(process.env));
+  let start: Start;
   try {
-    const cwd = workingDirectory(process.env);
-    config = loadConfig({ cwd, configFile, flags, cores: availableParallelism() });
-    release = resolveRelease(config, { env: process.env, execPath: process.execPath, now: Date.now() });
+    start = readStart(flags, configFile);
+    if (passed.ours.size > 0) start = underItsName(start);
   } catch (error) {
     if (successor && error instanceof BatondError) refuseTakeover(Number(takeoverFd), error.code, error.message);
-    throw error;
+    const last = passed.ours.size > 0 && error instanceof BatondError ? lastStart(error) : null;
+    if (last === null) throw error;
+    start = last;
   }
+  const { config, release } = start;
   const log = createLog({ name: config.name, level: config.log.level, env: process.env });
   const notifier = Notifier.fromEnvironment(process.env);
   const paths = pathsOf(config.name, process.env);
@@ -60,14 +67,26 @@ export async function runSupervisor(flags: ConfigFlags, configFile: string | und
 
   let stopAsked = false;
   let acting = false;
-  const stop = () => {
-    if (acting) supervisor.stop();
+  const departure = new Departure(supervisor, managedBy(process.env));
+  const heed = (act: () => void) => () => {
+    if (acting) act();
     else stopAsked = true;
   };
-  process.on('SIGTERM', stop);
-  process.on('SIGINT', stop);
+  process.on(
+    'SIGTERM',
+    heed(() => void departure.signalled()),
+  );
+  process.on(
+    'SIGINT',
+    heed(() => supervisor.stop()),
+  );
   // A terminal that closes is the host's business; the default action would end the supervisor.
   process.on('SIGHUP', () => {});
+  watchHost(process.env, () => {
+    log.error({ event: 'host-gone' }, 'the host has died: stopping, since nobody would start anything here again');
+    if (acting) supervisor.hostGone();
+    else stopAsked = true;
+  });
 
   const handlers = {
     status: () => supervisor.status(),
@@ -86,26 +105,70 @@ export async function runSupervisor(flags: ConfigFlags, configFile: string | und
     control.resume();
   } else {
     mkdirSync(paths.runtimeDirectory, { recursive: true, mode: 0o755 });
-    const activated = takeActivation(process.env);
+    const kept = restoreKept(passed, readLive(paths.liveFile), config, paths.runtimeDirectory);
     const control = new ControlServer(
-      await bindControlSocket(config.name, paths.controlSocket),
+      takeIfThere(kept?.fds, 'control') ?? (await bindControlSocket(config.name, paths.controlSocket)),
       paths.controlSocket,
       handlers,
     );
     startWatchdog(notifier, process.env, { successor });
     supervisor.control = control;
     acting = true;
-    supervisor.start(activated);
+    if (start.problem !== null) {
+      log.error(
+        { event: 'config-refused', code: start.problem.code },
+        `${start.problem.message}: going on with the configuration that was in use`,
+      );
+    }
+    if (kept === null) supervisor.start(passed.others);
+    else supervisor.adopt(kept, passed.others);
     control.resume();
   }
-  if (stopAsked) supervisor.stop();
+  if (stopAsked) void departure.signalled();
   return supervisor.ended;
 }
 
+interface Start {
+  readonly config: Config;
+  readonly release: Release;
+  /** Why this is not what stands in the config now. */
+  readonly problem: BatondError | null;
+}
+
+function readStart(flags: ConfigFlags, configFile: string | undefined): Start {
+  const cwd = workingDirectory(process.env);
+  const config = loadConfig({ cwd, configFile, flags, cores: availableParallelism() });
+  const release = resolveRelease(config, { env: process.env, execPath: process.execPath, now: Date.now() });
+  return { config, release, problem: null };
+}
+
+/**
+ * A config that has an error, or a release that is half deployed, is no reason to lose a service that runs: what was in
+ * use is on record. Null where nothing is.
+ */
+function lastStart(problem: BatondError): Start | null {
+  const { live } = readLive(pathsOf('', process.env).liveFile);
+  const incumbent = live?.state.generations.find(({ role }) => role === 'incumbent');
+  return live === null || incumbent === undefined ? null : { config: live.config, release: incumbent.release, problem };
+}
+
+/** A service that lives keeps its name until it is stopped: its folders, its unit and its sockets go by it. */
+function underItsName(start: Start): Start {
+  const { live } = readLive(pathsOf(start.config.name, process.env).liveFile);
+  if (live === null || live.config.name === start.config.name) return start;
+  const problem = `the service is named ${live.config.name} and the config now says ${start.config.name}`;
+  return lastStart(new BatondError('CONFIG_INVALID', { problem })) ?? start;
+}
+
 function takeControl(fds: Map<string, number>): number {
-  const fd = fds.get('control');
+  const fd = takeIfThere(fds, 'control');
   if (fd === undefined) throw new Error('the inventory lacks the control socket');
-  fds.delete('control');
+  return fd;
+}
+
+function takeIfThere(fds: Map<string, number> | undefined, name: string): number | undefined {
+  const fd = fds?.get(name);
+  fds?.delete(name);
   return fd;
 }
 

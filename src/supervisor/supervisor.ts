@@ -13,9 +13,11 @@ import { BatondError, EXIT } from '../errors.js';
 import type { Generation } from '../inventory/generation.js';
 import { Inventory, type NamedFds, type Secrets, type Snapshot } from '../inventory/inventory.js';
 import { describeListener, isDatagram } from '../inventory/listeners.js';
+import { Mirror, type Mirrored } from '../inventory/mirror.js';
 import type { Report } from '../inventory/report.js';
 import { ReportFiles } from '../inventory/report-files.js';
-import type { Worker, WorkerEvents } from '../inventory/worker.js';
+import { storedName, ticketsName } from '../inventory/stored-names.js';
+import type { Phase, Worker, WorkerEvents } from '../inventory/worker.js';
 import type { Log } from '../log.js';
 import { type Fd, native } from '../native.js';
 import { monotonicMs } from '../process/monotonic.js';
@@ -26,9 +28,12 @@ import { managedBy } from '../systemd/managed-by.js';
 import type { Notifier } from '../systemd/notify.js';
 import { VERSION } from '../version.js';
 import { Drainer } from './drainer.js';
+import { goOn } from './going-on.js';
 import { GoodReleases } from './good-releases.js';
 import { Handover, type SuccessorCommand } from './handover.js';
 import type { Inherited } from './inherit.js';
+import { isSameFile, type Kept } from './kept.js';
+import { Leftovers } from './leftovers.js';
 import { Listening } from './listening.js';
 import { probe } from './probe.js';
 import { describeCut, summaryOf } from './report-words.js';
@@ -37,12 +42,25 @@ import { Restarter } from './restarter.js';
 import { Roller } from './roller.js';
 import { type SpawnContext, spawnWorker } from './spawn-worker.js';
 import { generationStatus } from './status.js';
+import { endStrays } from './strays.js';
 import { summarize } from './summary.js';
 import { TicketSecret } from './ticket-secret.js';
 import { WaitingClient } from './waiting-client.js';
 
+/** What a predecessor that keeps a copy in the fd store has there, its control socket included, which is taken already. */
+function storedBy(state: Snapshot & Secrets, fds: NamedFds): string[] {
+  if (state.mirrored !== true) return [];
+  const names = [...fds.keys(), 'control'].map((name) => storedName(name, state));
+  return state.tickets == null ? names : [...names, ticketsName(state.tickets.madeAtMs)];
+}
+
 /** Beyond the deadlines of the drain and of the kill: what the end itself may take. */
 const STOP_MARGIN_MS = 5_000;
+/** How long systemd may take to receive our last words. */
+const LAST_WORDS_MS = 5_000;
+
+/** What a worker is about to be told; a supervisor that died between the two would not know it of it. */
+const ON_RECORD_FIRST: ReadonlySet<Phase> = new Set(['opening', 'pausing']);
 
 export interface SupervisorOptions {
   readonly config: Config;
@@ -77,6 +95,10 @@ export class Supervisor {
   readonly #reporter: Reporter;
   readonly #reports: ReportFiles;
   readonly #tickets: TicketSecret;
+  readonly #mirror: Mirror;
+  readonly #leftovers = new Leftovers();
+  /** The pid of the supervisor that this one has handed everything to. */
+  #heir: number | null = null;
   /** Asked for by the reload under way. */
   #noOldAfterMs: number | null = null;
   #control: ControlGate | null = null;
@@ -94,7 +116,19 @@ export class Supervisor {
       this.#end = resolve;
     });
     this.#inventory = new Inventory(config.name, paths.runtimeDirectory);
-    this.#listening = new Listening(log, () => this.#inventory);
+    this.#mirror = new Mirror({
+      path: paths.liveFile,
+      log,
+      notifier,
+      env: options.env,
+      collect: () => this.#mirrored(),
+      changed: () => this.#announce(),
+    });
+    this.#listening = new Listening(
+      log,
+      () => this.#inventory,
+      () => this.#mirror.flush(),
+    );
     this.#good = new GoodReleases(paths.stateFile, log, () => this.#inventory);
     this.#tickets = new TicketSecret((secret) => {
       for (const worker of this.#inventory.workers()) worker.giveTicketSecret(secret);
@@ -116,6 +150,7 @@ export class Supervisor {
       drainTimeoutMs: config.upgrade.drainTimeoutMs,
       killTimeoutMs: config.stop.killTimeoutMs,
       begun: ({ number }) => this.#reporter.drains(number),
+      settle: () => this.#mirror.flush(),
       timedOut: ({ generation }, cause, connections) => this.#reporter.timedOut(generation, cause, connections),
       killed: ({ generation }) => this.#reporter.killed(generation),
       gone: (generation) => this.#generationGone(generation),
@@ -140,7 +175,8 @@ export class Supervisor {
       bindDeclared: () => this.#listening.bindDeclared(config.listeners),
       probe: (worker) => probe(worker, config.upgrade.probe),
       record: (generation) => this.#good.add(generation.release),
-      drain: (generation) => this.#drain(generation),
+      retire: (generation) => this.#retire(generation),
+      drain: (generation) => this.#drainer.drain(generation, this.#stopping ? 'close' : 'move'),
       promoted: () => this.#restarter.activate(),
       announce: () => this.#announce(),
     });
@@ -151,7 +187,7 @@ export class Supervisor {
       freeze: () => this.#freeze(),
       thaw: () => this.#thaw(),
       snapshot: () => this.#snapshot(),
-      announceMain: (pid) => notifier.mainPid(pid),
+      announceMain: (pid) => this.#announceMain(pid),
       barrier: () => notifier.barrier(5_000),
       failed: (cause) => this.#takeoverFailed(cause),
       exit: () => this.#end(EXIT.ok),
@@ -169,6 +205,7 @@ export class Supervisor {
 
   /** Starts from nothing but, perhaps, the sockets that systemd brought. */
   start(activated: readonly Activated[]): void {
+    this.#mirror.begin([]);
     for (const { fd, name } of activated) this.#adoptActivated(fd, name);
     this.#good.read();
     this.#beginStart(this.#options.release);
@@ -176,11 +213,17 @@ export class Supervisor {
 
   /** Several sockets of a .socket unit have the same name: the number of the descriptor tells them apart. */
   #adoptActivated(fd: Fd, name: string): void {
+    const { listeners } = this.#inventory;
+    if (listeners.all().some(({ descriptor }) => isSameFile(descriptor.fd, fd))) {
+      native().close(fd);
+      return;
+    }
     try {
       const { listening, type, family } = native().socketInfo(fd);
       if (listening || (type === 'dgram' && family !== 'unix')) {
-        const record = { name: `${name}-${fd}`, address: null, origin: 'systemd', file: null } as const;
-        this.#inventory.listeners.adopt(record, fd);
+        let number = fd;
+        while (listeners.get(`${name}-${number}`) !== undefined) number++;
+        listeners.adopt({ name: `${name}-${number}`, address: null, origin: 'systemd', file: null }, fd);
         return;
       }
     } catch {
@@ -192,21 +235,71 @@ export class Supervisor {
 
   /** Goes on with what the predecessor had, then rolls to the release that this process has resolved. */
   continue({ state, fds }: Inherited): void {
+    const stored = storedBy(state, fds);
+    const waits = this.#restore(state, fds);
+    this.#mirror.begin(stored);
+    const workers = this.#inventory.workers().length;
+    this.#options.log.info(
+      { event: 'took-over', workers },
+      `pid ${process.pid} is the supervisor now, of ${workers} workers`,
+    );
+    this.#activate();
+    if (waits) this.#beginReload();
+  }
+
+  /** Goes on with what a supervisor has left that died, or that made way for a restart. */
+  adopt({ state, fds, stored, leftovers, remarks, salvaged }: Kept, activated: readonly Activated[]): void {
+    const { log, notifier, paths, config, release } = this.#options;
+    const waits = this.#restore(state, fds);
+    this.#leftovers.take(leftovers);
+    for (const { fd, name } of activated) this.#adoptActivated(fd, name);
+    if (salvaged) this.#good.read();
+    this.#mirror.begin(stored);
+    const workers = this.#inventory.workers();
+    log.info(
+      { event: 'adopted', workers: workers.length, salvaged },
+      `pid ${process.pid} is the supervisor now, of ${workers.length} workers that another has left`,
+    );
+    for (const remark of remarks) log.warn({ event: 'not-adopted' }, remark);
+    if (release.kind === 'command' && !salvaged) {
+      const pids = endStrays(
+        paths.runtimeDirectory,
+        new Set(workers.map((one) => one.process.pid)),
+        config.stop.killTimeoutMs,
+      );
+      if (pids.length > 0) log.warn({ event: 'strays', pids }, `nothing is known of pid ${pids.join(', ')}: SIGTERM`);
+    }
+    if (state.tickets == null) for (const worker of workers) worker.giveTicketSecret(this.#tickets.secret);
+    const self = this;
+    goOn(
+      {
+        get inventory() {
+          return self.#inventory;
+        },
+        drainer: this.#drainer,
+        activate: () => this.#activate(),
+        ready: () => notifier.ready(),
+        takeBack: (candidate, cause) => this.#takeBack(candidate, cause),
+        reloadDone: (outcome) => this.#reloadDone(outcome),
+        start: () => this.#beginStart(release),
+      },
+      state,
+      waits,
+    );
+    this.#mirror.flush();
+  }
+
+  /** True where a client waits for the verdict of a reload. */
+  #restore(state: Snapshot & Secrets, fds: NamedFds): boolean {
     const client = fds.get('client');
     fds.delete('client');
     this.#client.takePatient(state.patient ?? [], fds);
     this.#inventory = Inventory.restore(state, fds, this.#options.paths.runtimeDirectory, this.#events());
-    this.#options.log.info(
-      { event: 'took-over', workers: this.#inventory.workers().length },
-      `pid ${process.pid} is the supervisor now, of ${this.#inventory.workers().length} workers`,
-    );
     if (state.reports !== undefined) this.#reporter.restore(state.reports);
     this.#noOldAfterMs = state.noOldAfterMs ?? null;
     this.#tickets.restore(state.tickets ?? null);
-    this.#activate();
-    if (client === undefined) return;
-    this.#attend(ReloadClient.adopt(client), state.reloadSinceMs ?? monotonicMs());
-    this.#beginReload();
+    if (client !== undefined) this.#attend(ReloadClient.adopt(client), state.reloadSinceMs ?? monotonicMs());
+    return client !== undefined;
   }
 
   /** Asks for a reload; the client hears the rest. Throws BUSY and STOPPING. */
@@ -224,6 +317,25 @@ export class Supervisor {
     this.#client.step('takeover', 'starting the next supervisor');
     this.#handover.begin();
     this.#announce();
+  }
+
+  /** Ends this process alone: everything is on record, and systemd starts the next one at once. */
+  leave(): void {
+    if (this.#handover.yielding) {
+      this.#handover.passOn('SIGTERM');
+      return;
+    }
+    if (this.#stopping || this.#mirror.problem !== null) {
+      this.stop();
+      return;
+    }
+    const workers = this.#inventory.workers().length;
+    this.#options.log.info(
+      { event: 'leave', workers },
+      `restarting: ${workers} workers serve on until the next is here`,
+    );
+    this.#mirror.flush();
+    void this.#options.notifier.sent(LAST_WORDS_MS).then(() => this.#end(EXIT.ok));
   }
 
   /** Drains and ends everything; the second time at once. */
@@ -244,9 +356,15 @@ export class Supervisor {
     this.#roller.abort(cause);
     this.#sayStopping();
     this.#restarter.freeze();
+    this.#leftovers.release();
     for (const generation of [...this.#inventory.generations.values()]) this.#drainer.drain(generation, 'close');
     this.#announce();
     this.#finishIfEmpty();
+  }
+
+  /** As a stop, but never a second one, which would cut what is in flight; a successor sees it by itself. */
+  hostGone(): void {
+    if (!this.#stopping && !this.#handover.yielding) this.stop();
   }
 
   async status(): Promise<Status> {
@@ -291,10 +409,13 @@ export class Supervisor {
   }
 
   #summary(): string {
-    return summarize(this.#inventory, this.#roller.state, !this.#handover.idle, this.#stopping);
+    const summary = summarize(this.#inventory, this.#roller.state, !this.#handover.idle, this.#stopping);
+    const { problem } = this.#mirror;
+    return problem === null ? summary : `${summary} A supervisor that dies cannot be replaced whole: ${problem}.`;
   }
 
   #announce(): void {
+    this.#mirror.touch();
     // The reason of an end that nobody asked for is the last word: whoever looks afterwards finds it in the status.
     if (this.#exitStatus !== EXIT.ok) return;
     this.#options.notifier.status(this.#summary());
@@ -345,6 +466,22 @@ export class Supervisor {
     if (!this.#stopping) notifier.ready();
   }
 
+  #takeBack(candidate: Generation, cause: BatondError): void {
+    const isStart = this.#inventory.incumbent === null;
+    this.#roller.takeBack(
+      {
+        release: candidate.release,
+        kind: isStart ? 'start' : 'reload',
+        sinceMs: this.#client.sinceMs,
+        entered: (state, generation) => this.#reporter.entered(state, generation),
+        step: (step, message) => this.#stepTaken(step, message),
+        done: (outcome) => (isStart ? this.#beginStart(this.#options.release) : this.#reloadDone(outcome)),
+      },
+      candidate,
+      cause,
+    );
+  }
+
   #takeoverFailed(cause: BatondError): void {
     const serving = this.#inventory.incumbent?.number ?? null;
     this.#reloadDone({
@@ -377,6 +514,8 @@ export class Supervisor {
     if (outcome.ok) {
       log.info({ event: 'ready', generation: outcome.generation, durationMs: outcome.durationMs }, outcome.message);
       this.#good.save();
+      this.#leftovers.release();
+      this.#inventory.listeners.closeUnasked();
       this.#announce();
       notifier.ready();
       return;
@@ -395,6 +534,12 @@ export class Supervisor {
       return;
     }
     notifier.status(`Could not start: ${outcome.message}.`);
+    if (this.#leftovers.size > 0) {
+      // There are workers of an older supervisor that serve; the next one tries again.
+      this.#mirror.flush();
+      this.#end(EXIT.software);
+      return;
+    }
     this.#endAllWith(EXIT.software);
   }
 
@@ -451,6 +596,7 @@ export class Supervisor {
     this.#stopping = true;
     this.#exitStatus = status;
     this.#restarter.freeze();
+    this.#leftovers.release();
     for (const generation of [...this.#inventory.generations.values()]) this.#drainer.drain(generation, 'close');
     this.#finishIfEmpty();
   }
@@ -458,11 +604,15 @@ export class Supervisor {
   // Workers.
 
   /** An incumbent that is replaced may have been given little time, and so have those that drain already. */
-  #drain(generation: Generation): void {
-    if (generation.role === 'incumbent' && this.#noOldAfterMs !== null) {
+  #retire(generation: Generation | null): void {
+    if (generation === null) {
+      this.#mirror.flush();
+      return;
+    }
+    if (this.#noOldAfterMs !== null) {
       this.#drainer.hurry([...this.#inventory.byRole('draining'), generation], this.#noOldAfterMs);
     }
-    this.#drainer.drain(generation, this.#stopping ? 'close' : 'move');
+    this.#drainer.retire(generation);
   }
 
   #events(): WorkerEvents {
@@ -496,6 +646,7 @@ export class Supervisor {
       datagramsAreEnough: this.#inventory.listeners.all().every(isDatagram),
     });
     generation.workers.set(slot, worker);
+    this.#mirror.flush();
     worker.giveTicketSecret(this.#tickets.secret);
     log.info(
       { event: 'worker-started', generation: generation.number, slot, pid: worker.process.pid },
@@ -504,6 +655,7 @@ export class Supervisor {
   }
 
   #workerMoved(worker: Worker): void {
+    if (ON_RECORD_FIRST.has(worker.phase)) this.#mirror.flush();
     const generation = this.#generationOf(worker);
     if (generation?.role === 'draining') {
       if (worker.phase === 'drained' && worker.tally !== null) this.#reporter.drained(worker.generation, worker.tally);
@@ -551,8 +703,9 @@ export class Supervisor {
     if (!this.#stopping || this.#inventory.generations.size > 0) return;
     this.#inventory.listeners.closeAll();
     this.#control?.close();
+    this.#mirror.clear();
     this.#options.log.info({ event: 'stopped' }, 'stopped');
-    this.#end(this.#exitStatus);
+    void this.#options.notifier.sent(LAST_WORDS_MS).then(() => this.#end(this.#exitStatus));
   }
 
   // The takeover, as the predecessor.
@@ -566,9 +719,20 @@ export class Supervisor {
     await this.#listening.settled();
     const full = this.#inventory.workers().find((worker) => worker.queued > 0);
     if (full !== undefined) throw new BatondError('WORKER_NOT_READING', { worker: full.id });
+    this.#mirror.end();
+  }
+
+  /** Whoever looks for the supervisor from here on has to look for that one. */
+  async #announceMain(pid: number): Promise<void> {
+    this.#heir = pid;
+    this.#mirror.again();
+    this.#mirror.end();
+    this.#options.notifier.mainPid(pid);
+    await this.#options.notifier.sent(LAST_WORDS_MS);
   }
 
   #thaw(): void {
+    this.#mirror.again();
     for (const worker of this.#inventory.workers()) worker.thaw();
     this.#activate();
     this.#control?.resume();
@@ -583,7 +747,17 @@ export class Supervisor {
     const { sinceMs: reloadSinceMs } = this.#client;
     const reports = this.#reporter.record;
     const tickets = this.#tickets.record;
-    return { state: { ...state, reloadSinceMs, noOldAfterMs: this.#noOldAfterMs, patient, reports, tickets }, fds };
+    const noOldAfterMs = this.#noOldAfterMs;
+    return { state: { ...state, reloadSinceMs, noOldAfterMs, patient, reports, mirrored: true, tickets }, fds };
+  }
+
+  #mirrored(): Mirrored {
+    const { state, fds } = this.#snapshot();
+    const { tickets, ...rest } = state;
+    const others = this.#leftovers.fds;
+    const { config } = this.#options;
+    const live = { supervisor: this.#heir ?? process.pid, state: rest, config, leftovers: [...others.keys()] };
+    return { live, fds, tickets, others };
   }
 
   #activate(): void {

@@ -13,7 +13,7 @@ export interface Activated {
 const FIRST_FD = 3;
 /** More than any RLIMIT_NOFILE that systemd sets; a bigger number is garbage. */
 const MAX_FDS = 1_048_576;
-const VARIABLES = ['LISTEN_FDS', 'LISTEN_PID', 'LISTEN_PIDFDID', 'LISTEN_FDNAMES'];
+export const ACTIVATION_VARIABLES: readonly string[] = ['LISTEN_FDS', 'LISTEN_PID', 'LISTEN_PIDFDID', 'LISTEN_FDNAMES'];
 
 /** The variables as they are meant for process `pid`: nothing when they are meant for another, or garbage. */
 export function parseActivation(env: NodeJS.ProcessEnv, pid: number): Activated[] {
@@ -32,7 +32,7 @@ export function parseActivation(env: NodeJS.ProcessEnv, pid: number): Activated[
  */
 export function takeActivation(env: NodeJS.ProcessEnv): Activated[] {
   const passed = parseActivation(env, process.pid);
-  for (const variable of VARIABLES) delete env[variable];
+  for (const variable of ACTIVATION_VARIABLES) delete env[variable];
   // All move before any closes, or the second would land on the number of the first.
   const moved = passed.flatMap(({ fd, name }) => {
     try {

@@ -81,6 +81,8 @@ export class Channel {
       if ((packet.message.type === 'listener' || packet.message.type === 'refused') && packet.message.id === id) {
         return packet;
       }
+      // Another supervisor, and the one before may have read the question without answering it. Two answers do no harm.
+      if (packet.message.type === 'attend') this.send(question(id));
       // The watcher does not see what has been read here, so the queue gets its own turn.
       if (this.#incoming.push(packet) === 1) setImmediate(() => this.#handleArrived());
     }

@@ -88,6 +88,16 @@ function run(start: WorkerStart): void {
       case 'measure':
         channel.send({ type: 'measures', id: message.id, ...measure(connections, sessions) });
         break;
+      case 'attend':
+        channel.send({
+          type: 'standing',
+          id: message.id,
+          ready: readiness.said,
+          open: servers.accepts,
+          draining: servers.ended,
+          listening: [...servers.names(), ...datagrams.names()],
+        });
+        break;
       case 'tickets':
         tickets.use(Buffer.from(message.secret, 'base64'));
         break;
