@@ -16,8 +16,9 @@ import { native } from '../native.js';
 import { supervisorEnvironment } from './environment.js';
 import { FdStore } from './fd-store.js';
 import { NotifySocket } from './notify-socket.js';
-import { Orphans } from './orphans.js';
+import { isOurChild, Orphans } from './orphans.js';
 import type { HostReport } from './report.js';
+import { HostWatchdog } from './watchdog.js';
 
 export interface HostOptions {
   readonly name: string;
@@ -32,6 +33,8 @@ export interface HostOptions {
   readonly stopTimeoutMs: number;
   /** As FileDescriptorStoreMax= of a unit. */
   readonly fdStoreMax: number;
+  /** As WatchdogSec= of a unit, in milliseconds. */
+  readonly watchdogMs: number;
   readonly log: Log;
   /** Called once: the service serves, or it ended before it did. */
   readonly report: (report: HostReport) => void;
@@ -57,6 +60,7 @@ class Host {
   readonly #socket: NotifySocket;
   readonly #orphans: Orphans;
   readonly #store: FdStore;
+  readonly #watchdog: HostWatchdog;
   readonly #handlers: readonly [NodeJS.Signals, () => void][];
   /** 0 while none lives. */
   #mainPid = 0;
@@ -79,11 +83,14 @@ class Host {
     native().setSubreaper(true);
     const { runtimeDirectory } = options;
     this.#store = new FdStore(options.fdStoreMax, options.log);
+    this.#watchdog = new HostWatchdog(
+      options.watchdogMs,
+      () => this.#socket.read(),
+      () => this.#hangs(),
+    );
     this.#socket = new NotifySocket(join(runtimeDirectory, 'notify.sock'), {
       mainPid: () => this.#mainPid,
-      onMainPid: (pid) => {
-        this.#mainPid = pid;
-      },
+      onMainPid: (pid) => this.#follow(pid),
       onReady: () => this.#becameReady(),
       onStatus: (text) => {
         this.#lastWords = text;
@@ -91,6 +98,7 @@ class Host {
       onStopping: () => {
         this.#stopping = true;
       },
+      onWatchdog: () => this.#watchdog.fed(),
       onFdStore: (request, fds) => this.#store.take(request, fds),
     });
     this.#orphans = new Orphans({
@@ -121,12 +129,13 @@ class Host {
   }
 
   #startSupervisor(): void {
-    const { file, argv, env, cwd, runtimeDirectory, stateDirectory, fdStoreMax } = this.#options;
+    const { file, argv, env, cwd, runtimeDirectory, stateDirectory, fdStoreMax, watchdogMs } = this.#options;
     const stored = this.#store.all;
     const said = {
       NOTIFY_SOCKET: this.#socket.path,
       RUNTIME_DIRECTORY: runtimeDirectory,
       STATE_DIRECTORY: stateDirectory,
+      WATCHDOG_USEC: String(watchdogMs * 1_000),
     };
     this.#startedAt = performance.now();
     using nothing = new Descriptor(openSync('/dev/null', 'r'));
@@ -149,6 +158,20 @@ class Host {
     this.#ready = true;
   }
 
+  /** One that has ended already would never be heard of again: then its predecessor, which ends too, stays the main one. */
+  #follow(pid: number): void {
+    if (isOurChild(pid)) this.#mainPid = pid;
+  }
+
+  #hangs(): void {
+    const { log, watchdogMs } = this.#options;
+    log.error(
+      { event: 'watchdog', pid: this.#mainPid },
+      `the supervisor has given no sign of life for ${watchdogMs} ms: SIGKILL`,
+    );
+    signalMain(this.#mainPid, 'SIGKILL');
+  }
+
   /** One SIGCHLD may stand for many exits, signal(7), so everything that has ended is reaped each time. */
   #reap(): void {
     for (let child = native().waitAny(); child !== null; child = native().waitAny()) {
@@ -165,6 +188,7 @@ class Host {
     const how = code === null ? `was killed by signal ${signal}` : `exited with status ${code}`;
     const status = code ?? 128 + (signal ?? 0);
     this.#mainPid = 0;
+    this.#watchdog.rest();
     const over = this.#asked > 0 || this.#stopping || !this.#ready;
     this.#orphans.killSuccessors();
     if (over) this.#store.close();
@@ -238,6 +262,7 @@ class Host {
     if (this.#pause !== null) clearTimeout(this.#pause);
     if (this.#deadline !== null) clearTimeout(this.#deadline);
     this.#store.close();
+    this.#watchdog.rest();
     if (this.#orphans.size > 0) return;
     for (const [signal, handler] of this.#handlers) process.off(signal, handler);
     if (!this.#ready) this.#options.report({ ready: false, reason: this.#lastWords, exitStatus: status });

@@ -204,7 +204,7 @@ export class HostedService implements AsyncDisposable {
       { what: () => `${expected} processes and no zombie` },
     );
     const files = readdirSync(join(this.folder, 'run')).sort();
-    const known = ['batond.pid', 'host.lock', 'control.sock', 'notify.sock'];
+    const known = ['batond.pid', 'host.lock', 'control.sock', 'notify.sock', 'live.json'];
     const extra = files.filter(
       (file) => !known.includes(file) && !/^notify-g\d+s\d+\.sock$|^listener-\d+\.socket$/.test(file),
     );

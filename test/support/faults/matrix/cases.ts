@@ -17,7 +17,8 @@ export interface Case {
 const SIGNALS = ['SIGKILL', 'SIGSTOP'] as const;
 
 /** Who can be there at that moment. S1 still lives when the roll begins, since it waits for systemd to hear it out. */
-function victimsOf({ machine, state }: Cell): Victim[] {
+function victimsOf({ machine, state, event }: Cell): Victim[] {
+  if (event === 'cutOff') return ['S2', 'candidate', 'incumbent', 'client'];
   if (machine !== 'roll') return ['S1', ...(state === 'idle' ? [] : (['S2'] as const)), 'incumbent', 'client'];
   return [...(state === 'steady' ? (['S1'] as const) : (['candidate'] as const)), 'S2', 'incumbent', 'client'];
 }
@@ -31,7 +32,9 @@ export const CASES: readonly Case[] = CELLS.flatMap((cell) => {
     ),
   );
   return victimsOf(cell)
-    .filter((victim) => victim === 'candidate' || !fellBefore.has(victim))
+    .filter(
+      (victim) => victim === 'candidate' || (victim === 'S2' && cell.machine === 'roll') || !fellBefore.has(victim),
+    )
     .flatMap((victim) =>
       SIGNALS.map((signal) => ({ name: `${nameOf(cell)} ${victim} ${signal}`, cell, scenario, victim, signal })),
     );

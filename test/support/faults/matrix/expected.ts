@@ -4,36 +4,36 @@ import type { Case } from './cases.js';
 /** `ok`, a code of the verdict, `none` for a clear end without one, `killed` for a client that did not live to hear it. */
 export type Outcome = string;
 
+/** The next supervisor tells it, or the connection ends, where the one that died had not yet put it on record. */
+const DIED = ['SUPERVISOR_DIED', 'none'];
 /** From these on the successor is the main process. */
 const YIELDED = ['predecessor.handing.took', 'predecessor.yielding.yielded', 'successor.waiting.yours'];
 /** The candidate serves already, or the word that it does is on its way. */
 const LATE = ['switching.opened', 'switching.paused', 'soaking.soaked', 'committing.committed'];
 
 export function expectedOutcomes({ cell, scenario, victim, signal }: Case): Outcome[] {
-  const usual =
-    scenario.verdict === 'CLIENT_GONE'
-      ? 'killed'
-      : scenario.verdict === 'CONTROL_FAILED'
-        ? 'none'
-        : (scenario.verdict ?? 'ok');
+  const died = scenario.verdict === 'SUPERVISOR_DIED';
+  const usual = scenario.verdict === 'CLIENT_GONE' ? 'killed' : (scenario.verdict ?? 'ok');
   const name = `${cell.machine}.${cell.state}.${cell.event}`;
   const yielded = YIELDED.includes(name);
   // Somebody has ended the client before: it cannot hear anything.
   if (usual === 'killed') return ['killed'];
   switch (victim) {
     case 'client':
-      return signal === 'SIGKILL' ? ['killed', ...(usual === 'none' ? ['none'] : [])] : [usual];
+      return signal === 'SIGKILL' ? ['killed', ...(died ? DIED : [])] : died ? DIED : [usual];
     case 'incumbent':
-      return [usual];
+      return died ? DIED : [usual];
     case 'S1':
       return cell.machine === 'roll' || name === 'predecessor.yielding.yielded' || name === 'successor.waiting.yours'
         ? [usual]
-        : ['none'];
+        : DIED;
     case 'S2':
-      if (cell.machine === 'roll' || yielded || usual === 'none') return ['none'];
+      if (name === 'roll.committing.committed') return [...DIED, 'ok'];
+      if (cell.machine === 'roll' || yielded || died) return DIED;
       if (usual !== 'ok') return [usual];
       return [signal === 'SIGKILL' ? 'SUCCESSOR_EXITED' : 'SUCCESSOR_TIMED_OUT'];
     default:
+      if (died) return DIED;
       if (LATE.includes(`${cell.state}.${cell.event}`)) {
         return signal === 'SIGKILL' && cell.event === 'opened' ? ['ok', 'CANDIDATE_EXITED'] : ['ok'];
       }
@@ -48,5 +48,5 @@ export function mayBeAbsent({ cell, scenario, victim }: Case): boolean {
   if (victim === 'S1') return cell.machine !== 'predecessor';
   if (victim === 'S2') return cell.machine === 'predecessor' && scenario.verdict !== null;
   if (victim === 'candidate') return scenario.app === 'exits-at-once';
-  return victim === 'client' && scenario.verdict === 'CONTROL_FAILED';
+  return victim === 'client' && scenario.verdict === 'SUPERVISOR_DIED';
 }

@@ -82,7 +82,8 @@ function outcomeOf({ status, verdict }: ReloadResult): Outcome {
 
 function judge(one: Case, { pid }: Fallen, outcome: Outcome, { status, stdout, stderr }: ReloadResult): void {
   if (pid === null && !mayBeAbsent(one)) throw new Error(`there was no ${one.victim} at that moment`);
-  const expected = pid === null ? [one.scenario.verdict ?? 'ok', 'none', 'killed'] : expectedOutcomes(one);
+  const expected =
+    pid === null ? [one.scenario.verdict ?? 'ok', 'none', 'killed', 'SUPERVISOR_DIED'] : expectedOutcomes(one);
   if (!expected.includes(outcome)) {
     throw new Error(`it came to ${outcome}, not to ${expected.join(' or ')}: ${stdout}${stderr}`);
   }
@@ -93,7 +94,8 @@ function judge(one: Case, { pid }: Fallen, outcome: Outcome, { status, stdout, s
 /** Who is told that it is done, or that it failed, is told the truth. */
 async function judgeRelease({ service }: Stage, outcome: Outcome, old: string, release: string): Promise<void> {
   const { release: serving } = await within(10_000, whoAnswers(service.port), () => 'a fresh request is answered');
-  const allowed = outcome === 'ok' ? [release] : outcome === 'none' || outcome === 'killed' ? [old, release] : [old];
+  const allowed =
+    outcome === 'ok' ? [release] : ['none', 'killed', 'SUPERVISOR_DIED'].includes(outcome) ? [old, release] : [old];
   if (!allowed.includes(serving)) throw new Error(`${serving} serves after ${outcome}, not ${allowed.join(' or ')}`);
 }
 

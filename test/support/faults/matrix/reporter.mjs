@@ -20,8 +20,10 @@ export default class FaultReporter {
     this.#done += 1;
     const result = test.result();
     const passed = result.state === 'passed';
-    if (!passed) this.#failed.push(test.name);
-    const { machine, state, event, victim, signal, outcome = 'FAILED', lost = '', held = '', ms = '' } = row;
+
+    const { machine, state, event, victim, signal } = row;
+    if (!passed) this.#failed.push(`${machine}.${state}.${event} ${victim} ${signal}`);
+    const { outcome = 'FAILED', lost = '', held = '', ms = '' } = row;
     const seconds = Math.round((performance.now() - this.#start) / 1_000);
     const progress = `${this.#done}/${this.#total} ${seconds} s`;
     console.log(

@@ -32,7 +32,7 @@ const RENAMED: Scenario = { config: 'renamed', verdict: 'SUCCESSOR_REFUSED' };
 /** The host is stopped with it: it would otherwise end the successor before that one has noticed anything. */
 const predecessorGone = (state: string, event: string): Scenario => ({
   arranged: [at('predecessor', state, event, stop('host'), kill('S1'))],
-  verdict: 'CONTROL_FAILED',
+  verdict: 'SUPERVISOR_DIED',
 });
 
 export const SCENARIOS: Readonly<Record<string, Scenario>> = {
@@ -77,6 +77,7 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   'successor.waiting.predecessorGone': predecessorGone('handing', 'took'),
 
   'roll.steady.begin': HAPPY,
+  'roll.steady.cutOff': { arranged: [at('roll', 'booting', 'ready', kill('S2'))], verdict: 'SUPERVISOR_DIED' },
   'roll.booting.ready': HAPPY,
   'roll.booting.candidateFailed': EXITS,
   'roll.booting.timedOut': { app: 'never-listens', verdict: 'CANDIDATE_NOT_READY' },
