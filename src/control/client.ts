@@ -1,9 +1,12 @@
 /** What the CLI says to a running service, over its control socket. */
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { BatondError, ERRORS, type ErrorCode } from '../errors.js';
 import type { Report } from '../inventory/report.js';
 import type { ReloadLine, ReloadOptions, ReloadOutcome, ReportSummary, Status } from './messages.js';
 import { controlSockets } from './paths.js';
+import { isControlProcess, verdictWithoutSupervisor } from './supervisor-watch.js';
 
 // An `import` of node:http reads each of its exports, the lazy ones too, which loads a WebSocket client: 20 ms on Node
 // 22, 40 on 24, 100 on 26, and this is part of each reload. Taken like this it is 3.
@@ -23,10 +26,12 @@ export class RemoteError extends Error {
 
 export class ControlClient {
   readonly #name: string;
+  readonly #env: Readonly<Record<string, string | undefined>>;
   readonly #sockets: readonly string[];
 
   constructor(name: string, env: Readonly<Record<string, string | undefined>>) {
     this.#name = name;
+    this.#env = env;
     this.#sockets = controlSockets(name, env);
   }
 
@@ -45,6 +50,7 @@ export class ControlClient {
     const response = await this.#call('POST', `/v1/reload${query}`);
     let verdict: ReloadOutcome | null = null;
     let oldIsGone = false;
+    const orphaned = isControlProcess(this.#env) ? this.#untilOrphaned(response) : null;
     try {
       for await (const line of createInterface({ input: response })) {
         const parsed = JSON.parse(line) as ReloadLine;
@@ -53,7 +59,13 @@ export class ControlClient {
         if (parsed.event === 'old-gone') oldIsGone = true;
       }
     } catch (error) {
-      throw new BatondError('CONTROL_FAILED', { reason: (error as Error).message }, error);
+      if (!response.destroyed || orphaned === null) {
+        throw new BatondError('CONTROL_FAILED', { reason: (error as Error).message }, error);
+      }
+    }
+    if (verdict === null && orphaned !== null) {
+      verdict = await orphaned;
+      if (verdict !== null) onLine({ event: 'verdict', ...verdict });
     }
     if (verdict === null) {
       throw new BatondError('CONTROL_FAILED', { reason: 'the supervisor went away before the verdict; see its log' });
@@ -63,6 +75,14 @@ export class ControlClient {
         'the reload is done, but the supervisor went away before the old generations were gone; see its log';
       throw new BatondError('CONTROL_FAILED', { reason });
     }
+    return verdict;
+  }
+
+  /** Cuts the stream when no supervisor is left who could write into it. What is in it by then is read all the same. */
+  async #untilOrphaned(response: import('node:http').IncomingMessage): Promise<ReloadOutcome | null> {
+    const [liveFile] = this.#sockets.map((socket) => join(dirname(socket), 'live.json')).filter(existsSync);
+    const verdict = await verdictWithoutSupervisor(liveFile ?? '', Number(this.#env.MAINPID));
+    setImmediate(() => response.destroy());
     return verdict;
   }
 

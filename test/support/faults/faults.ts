@@ -12,6 +12,8 @@ export interface Place {
   readonly machine: 'boot' | 'predecessor' | 'successor' | 'roll';
   readonly state: string;
   readonly event: string;
+  /** After this effect of the transition instead of before all of them. */
+  readonly after?: string | undefined;
 }
 
 export interface Strike {
@@ -45,10 +47,9 @@ export function faultEnvironment(folder: string): Record<string, string> {
   return { NODE_OPTIONS: `--import ${HOOK}`, BATOND_FAULT_FILE: faultFile(folder) };
 }
 
-export function arm(folder: string, { machine, state, event, signal, pid }: Fault): void {
-  write(folder, [
-    { machine, state, event, strikes: [{ role: 'self', signal, ...(pid === undefined ? {} : { pid }) }] },
-  ]);
+export function arm(folder: string, { machine, state, event, after, signal, pid }: Fault): void {
+  const strikes = [{ role: 'self', signal, ...(pid === undefined ? {} : { pid }) }];
+  write(folder, [{ machine, state, event, after, strikes }]);
 }
 
 /** Each of them happens once, in whatever order their transitions come. `incumbent` is the generation that serves. */

@@ -1,7 +1,8 @@
 // Loaded into supervisors by NODE_OPTIONS: makes processes fall at one exact transition of a protocol table.
 //
 // The tables are plain data that the runner reads at each event, so a cell that is replaced by a getter is a hook into
-// "this event in this state, before any of its effects", without a line of test code in the product. The faults are read
+// "this event in this state, before any of its effects" (or, with `after`, after one of them), without a line of test
+// code in the product. The faults are read
 // from a file, see faults.ts: each happens once, and the file goes with the last one. `machine: "boot"` is the start of
 // a successor. It does nothing in any process that is not a supervisor, and must never change a cell's value.
 
@@ -30,6 +31,7 @@ if (process.env.BATOND_FAULT_FILE !== undefined && isSupervisor) {
   for (const [machine, table] of Object.entries({ predecessor: PREDECESSOR, successor: SUCCESSOR, roll: ROLL })) {
     for (const [state, row] of Object.entries(table)) {
       for (const [event, cell] of Object.entries(row)) {
+        if (cell.kind === 'go') fallBetween(cell, (after) => fallAt({ machine, state, event, after }));
         Object.defineProperty(row, event, {
           enumerable: true,
           get: () => {
@@ -42,7 +44,7 @@ if (process.env.BATOND_FAULT_FILE !== undefined && isSupervisor) {
   }
   if (isSuccessor) fallAt({ machine: 'boot', state: '', event: '' });
 
-  /** @param {{ machine: string, state: string, event: string }} here */
+  /** @param {{ machine: string, state: string, event: string, after?: string }} here */
   function fallAt(here) {
     const fault = take(here);
     if (fault === null) return;
@@ -62,6 +64,21 @@ if (process.env.BATOND_FAULT_FILE !== undefined && isSupervisor) {
   }
 }
 
+/** @param {{ effects: readonly string[] }} cell @param {(after: string) => void} done */
+function fallBetween(cell, done) {
+  const { effects } = cell;
+  Object.defineProperty(cell, 'effects', {
+    value: {
+      *[Symbol.iterator]() {
+        for (const effect of effects) {
+          yield effect;
+          done(effect);
+        }
+      },
+    },
+  });
+}
+
 /** The fault that was armed for this transition, which is out of the file from here on. */
 function take(here) {
   let faults;
@@ -71,7 +88,8 @@ function take(here) {
     return null;
   }
   const at = faults.findIndex(
-    ({ machine, state, event }) => machine === here.machine && state === here.state && event === here.event,
+    ({ machine, state, event, after }) =>
+      machine === here.machine && state === here.state && event === here.event && after === here.after,
   );
   if (at < 0) return null;
   const [fault] = faults.splice(at, 1);

@@ -185,6 +185,23 @@ export class HostedService implements AsyncDisposable {
     return load;
   }
 
+  /** Kills the supervisor and waits for the next one, which answers. */
+  async killSupervisor(): Promise<Status> {
+    const { pid } = (await this.status()).supervisor;
+    process.kill(pid, 'SIGKILL');
+    return this.untilAdopted(pid);
+  }
+
+  /** Waits for a supervisor other than that one. */
+  async untilAdopted(pid: number): Promise<Status> {
+    const status = await eventually(
+      () => this.tryStatus(),
+      (seen) => seen !== null && seen.supervisor.pid !== pid && seen.state === 'serving',
+      { deadlineMs: 20_000, what: () => `another supervisor than ${pid} serves; log:\n${this.#log}` },
+    );
+    return status!;
+  }
+
   /** Waits until every older generation has gone. */
   async untilDrained(deadlineMs = 15_000): Promise<Status> {
     return eventually(

@@ -30,7 +30,9 @@ export function expectedOutcomes({ cell, scenario, victim, signal }: Case): Outc
     case 'S2':
       if (name === 'roll.committing.committed') return [...DIED, 'ok'];
       if (cell.machine === 'roll' || yielded || died) return DIED;
-      if (usual !== 'ok') return [usual];
+      // Before it has said why not.
+      if (usual !== 'ok')
+        return [name === 'successor.greeting.violated' && signal === 'SIGKILL' ? 'SUCCESSOR_EXITED' : usual];
       return [signal === 'SIGKILL' ? 'SUCCESSOR_EXITED' : 'SUCCESSOR_TIMED_OUT'];
     default:
       if (died) return DIED;

@@ -17,7 +17,7 @@ const CONFIG = [
   'kill_timeout = "1s"',
 ].join('\n');
 
-export const WATCHDOG_MS = 3_000;
+export const WATCHDOG_MS = 4_000;
 
 export class Stage implements AsyncDisposable {
   readonly service: HostedService;
