@@ -29,6 +29,7 @@ import { TAKEOVER_ENVIRONMENT } from '../takeover/messages.js';
 import { Departure } from './departure.js';
 import { inherit, refuseTakeover } from './inherit.js';
 import { restoreKept, splitPassed } from './kept.js';
+import { predecessorOf } from './predecessor-end.js';
 import { Supervisor } from './supervisor.js';
 
 /** Resolves with the exit status of this process. */
@@ -96,7 +97,9 @@ export async function runSupervisor(flags: ConfigFlags, configFile: string | und
     stop: () => supervisor.stop(),
   };
   if (successor) {
+    const predecessor = predecessorOf(Number(takeoverFd));
     const inherited = await inherit(Number(takeoverFd), config.name, log);
+    predecessor.leaves(log);
     startWatchdog(notifier, process.env, { successor });
     const control = new ControlServer(takeControl(inherited.fds), paths.controlSocket, handlers);
     supervisor.control = control;

@@ -122,7 +122,7 @@ async function resume(stage: Stage, struck: readonly Fallen[]): Promise<void> {
     await eventually(
       () => lives(pid),
       (alive) => !alive,
-      { deadlineMs: 20_000, what: () => `a deadline ends the stopped ${role}` },
+      { deadlineMs: 25_000, what: () => `a deadline ends the stopped ${role}` },
     );
   }
 }
