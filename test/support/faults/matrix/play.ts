@@ -54,7 +54,7 @@ export async function play(one: Case, stage: Stage): Promise<Played> {
   const outcome = outcomeOf(heard);
   judge(one, victim, outcome, heard);
   await judgeRelease(stage, outcome, old, release);
-  await resume(stage, struck);
+  const resumed = await resume(stage, struck);
   stage.restore();
   const next = service.deploy('answers');
   const again = await service.reload();
@@ -63,7 +63,8 @@ export async function play(one: Case, stage: Stage): Promise<Played> {
   const answering = (await whoAnswers(service.port)).release;
   if (answering !== next) throw new Error(`${answering} answers after the next reload, not ${next}`);
   const result = await load.stop();
-  const held = struck.reduce((sum, fall) => sum + (fall.pid !== null && lives(fall.pid) ? 0 : fall.held), 0);
+  const killed = struck.filter(({ pid }) => pid !== null && !resumed.has(pid));
+  const held = killed.reduce((sum, fall) => sum + fall.held, 0);
   judgeLoad(result, held);
   const { supervisor } = await service.status();
   await stage.untilNothingIsHeld(supervisor.pid);
@@ -106,8 +107,11 @@ function judgeLoad({ refused, timedOut, wrong, broken, outstanding, failures, ok
   );
 }
 
-/** Nothing ends a worker that serves and is stopped; every other stopped process has a deadline that ends it. */
-async function resume(stage: Stage, struck: readonly Fallen[]): Promise<void> {
+/**
+ * Nothing ends a worker that serves and is stopped; every other stopped process has a deadline that ends it. Returns
+ * those that go on.
+ */
+async function resume(stage: Stage, struck: readonly Fallen[]): Promise<ReadonlySet<number>> {
   const status = await stage.service.status();
   const serving = new Set(
     status.generations
@@ -125,6 +129,7 @@ async function resume(stage: Stage, struck: readonly Fallen[]): Promise<void> {
       { deadlineMs: 25_000, what: () => `a deadline ends the stopped ${role}` },
     );
   }
+  return serving;
 }
 
 async function untilFallen(one: Case, { service }: Stage): Promise<void> {

@@ -32,7 +32,9 @@ export class Stage implements AsyncDisposable {
   }
 
   static async set(): Promise<Stage> {
-    const env = { WATCHDOG_USEC: String(WATCHDOG_MS * 1_000) };
+    // A Node that was stopped for longer than its keep-alive time ends idle connections before it reads what has come
+    // on them, under batond or not.
+    const env = { WATCHDOG_USEC: String(WATCHDOG_MS * 1_000), KEEP_ALIVE_MS: '60000' };
     const service = await HostedService.start({ faults: true, toml: CONFIG, env });
     try {
       // A successor has other descriptors than the first supervisor of all.
