@@ -50,18 +50,17 @@ export class ControlClient {
     const response = await this.#call('POST', `/v1/reload${query}`);
     let verdict: ReloadOutcome | null = null;
     let oldIsGone = false;
-    const orphaned = isControlProcess(this.#env) ? this.#untilOrphaned(response) : null;
+    const lines = createInterface({ input: response });
+    const orphaned = isControlProcess(this.#env) ? this.#untilOrphaned(() => lines.close()) : null;
     try {
-      for await (const line of createInterface({ input: response })) {
+      for await (const line of lines) {
         const parsed = JSON.parse(line) as ReloadLine;
         onLine(parsed);
         if (parsed.event === 'verdict') verdict = parsed;
         if (parsed.event === 'old-gone') oldIsGone = true;
       }
     } catch (error) {
-      if (!response.destroyed || orphaned === null) {
-        throw new BatondError('CONTROL_FAILED', { reason: (error as Error).message }, error);
-      }
+      throw new BatondError('CONTROL_FAILED', { reason: (error as Error).message }, error);
     }
     if (verdict === null && orphaned !== null) {
       verdict = await orphaned;
@@ -78,11 +77,11 @@ export class ControlClient {
     return verdict;
   }
 
-  /** Cuts the stream when no supervisor is left who could write into it. What is in it by then is read all the same. */
-  async #untilOrphaned(response: import('node:http').IncomingMessage): Promise<ReloadOutcome | null> {
+  /** Ends the reading when no supervisor is left who could write. What it wrote last is read in the turn between. */
+  async #untilOrphaned(end: () => void): Promise<ReloadOutcome | null> {
     const [liveFile] = this.#sockets.map((socket) => join(dirname(socket), 'live.json')).filter(existsSync);
     const verdict = await verdictWithoutSupervisor(liveFile ?? '', Number(this.#env.MAINPID));
-    setImmediate(() => response.destroy());
+    setImmediate(() => setImmediate(end));
     return verdict;
   }
 

@@ -157,6 +157,21 @@ describe('a reload whose supervisor is killed', () => {
     await service.expectNoLeftovers();
   });
 
+  test.each([
+    [{ state: 'switching', event: 'paused' }, 1, { ok: false, code: 'SUPERVISOR_DIED', generation: 1 }],
+    [{ state: 'committing', event: 'committed', after: 'promote' }, 0, { ok: true, generation: 2 }],
+  ])('at %j has its verdict also where no other comes before the command has ended', async (at, status, verdict) => {
+    await using service = await HostedService.start({ faults: true });
+    arm(service.folder, { machine: 'roll', ...at, signal: 'SIGKILL' });
+    // As systemd marks the process of ExecReload=, for which it waits.
+    const { pid } = (await service.status()).supervisor;
+    const result = await service.reload({ MAINPID: String(pid) });
+    expect(result.status, service.log).toBe(status);
+    expect(result.verdict).toMatchObject(verdict);
+    const { lastReload } = await service.untilDrained();
+    expect(lastReload).toMatchObject(verdict);
+  });
+
   test.each(['promote', 'reportDone'])('right after its commit (%s) is done', async (after) => {
     await using service = await HostedService.start({ faults: true });
     const load = await service.load({ modes: MODES });

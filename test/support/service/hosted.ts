@@ -168,8 +168,9 @@ export class HostedService implements AsyncDisposable {
     return batond([command, '--name', 'shop', ...args], this.env, this.folder);
   }
 
-  async reload(): Promise<ReloadResult> {
-    const result = await this.batond('reload', '--json');
+  /** `env` is what the command has beside the environment of the service. */
+  async reload(env: NodeJS.ProcessEnv = {}): Promise<ReloadResult> {
+    const result = await batond(['reload', '--name', 'shop', '--json'], { ...this.env, ...env }, this.folder);
     const lines = result.stdout
       .trim()
       .split('\n')
