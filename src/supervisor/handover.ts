@@ -20,6 +20,7 @@ import {
   type PredecessorEvent,
   type PredecessorState,
 } from '../takeover/predecessor.js';
+import { Progress } from './progress.js';
 
 export interface SuccessorCommand {
   readonly file: string;
@@ -51,6 +52,7 @@ export class Handover {
   #successor: Process | null = null;
   #channel: PacketSocket | null = null;
   #deadline: NodeJS.Timeout | null = null;
+  readonly #progress = new Progress();
   #batches: [string, Fd][][] = [];
   #total = 0;
 
@@ -71,7 +73,11 @@ export class Handover {
       refused: (code) => {
         throw new BatondError(code, {});
       },
-      moved: (from, event, to) => host.log.debug({ event: 'takeover', from, on: event, to }, `takeover: ${to}`),
+      moved: (from, event, to) => {
+        if (to === 'idle') this.#progress.rest();
+        else if (from !== to) this.#progress.allow(host.timeoutMs);
+        host.log.debug({ event: 'takeover', from, on: event, to }, `takeover: ${to}`);
+      },
       ignored: (state, event, why) =>
         host.log.debug({ event: 'takeover-ignored', state, on: event }, `takeover: ${event} ignored: ${why}`),
     });
@@ -79,6 +85,11 @@ export class Handover {
 
   get idle(): boolean {
     return this.#runner.state === 'idle';
+  }
+
+  /** Whether nothing will end the state that it is in. */
+  get stuck(): boolean {
+    return this.#progress.stuck;
   }
 
   /** True from the moment the successor is the main process. */

@@ -16,6 +16,7 @@ import { monotonicMs } from '../process/monotonic.js';
 import { describeExit, type Exit } from '../process/process.js';
 import type { Release } from '../release/release.js';
 import { ROLL, type RollEffect, type RollEvent, type RollRefusal, type RollState } from '../roll/roll.js';
+import { Progress } from './progress.js';
 
 /** How long a worker may take to answer a probe, or to open or pause, before the roll goes on without it. */
 const ANSWER_TIMEOUT_MS = 10_000;
@@ -58,6 +59,7 @@ export class Roller {
   #request: RollRequest | null = null;
   #candidate: Generation | null = null;
   #deadline: NodeJS.Timeout | null = null;
+  readonly #progress = new Progress();
   #opened = false;
 
   constructor(host: RollerHost) {
@@ -82,6 +84,8 @@ export class Roller {
       moved: (from, event, to) => {
         if (from !== to) {
           this.#disarm();
+          if (to === 'steady') this.#progress.rest();
+          else this.#progress.allow(ANSWER_TIMEOUT_MS);
           this.#request?.entered(to, this.#candidate);
         }
         host.log.debug({ event: 'roll', from, on: event, to, generation: this.#candidate?.number }, `roll: ${to}`);
@@ -94,6 +98,11 @@ export class Roller {
 
   get state(): RollState {
     return this.#runner.state;
+  }
+
+  /** Whether nothing will end the state that it is in. */
+  get stuck(): boolean {
+    return this.#progress.stuck;
   }
 
   /** Whether a worker of the incumbent that becomes ready now has to stand by instead of accepting. */
@@ -301,6 +310,7 @@ export class Roller {
 
   #arm(timeoutMs: number, onTimeout: () => void): void {
     this.#disarm();
+    this.#progress.allow(timeoutMs);
     this.#deadline = setTimeout(onTimeout, timeoutMs);
   }
 

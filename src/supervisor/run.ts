@@ -100,7 +100,7 @@ export async function runSupervisor(flags: ConfigFlags, configFile: string | und
     const predecessor = predecessorOf(Number(takeoverFd));
     const inherited = await inherit(Number(takeoverFd), config.name, log);
     predecessor.leaves(log);
-    startWatchdog(notifier, process.env, { successor });
+    startWatchdog(notifier, process.env, { successor, isAlive: () => supervisor.alive });
     const control = new ControlServer(takeControl(inherited.fds), paths.controlSocket, handlers);
     supervisor.control = control;
     acting = true;
@@ -114,7 +114,7 @@ export async function runSupervisor(flags: ConfigFlags, configFile: string | und
       paths.controlSocket,
       handlers,
     );
-    startWatchdog(notifier, process.env, { successor });
+    startWatchdog(notifier, process.env, { successor, isAlive: () => supervisor.alive });
     supervisor.control = control;
     acting = true;
     if (start.problem !== null) {
