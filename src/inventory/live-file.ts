@@ -1,6 +1,6 @@
 /**
  * The live state: the snapshot as a file in the runtime directory, for the supervisor that comes after one that died.
- * Two lines: a seal (version, length and checksum), and the state. Replaced by rename, so that a reader sees the old or
+ * Two lines: a seal (version and checksum), and the state. Replaced by rename, so that a reader sees the old or
  * the new one; whatever is wrong with it, it counts as none.
  *
  * It is not synced to the disk: it has to outlive a process, not the machine, and no worker outlives that either. It
@@ -25,7 +25,6 @@ export interface Live {
 
 interface Seal {
   readonly version: number;
-  readonly bytes: number;
   readonly sha256: string;
 }
 
@@ -55,7 +54,7 @@ export function readLive(path: string): LiveRead {
 /** The text of the file, for `writeLive`. */
 export function encodeLive(live: Live): string {
   const body = JSON.stringify(live);
-  const seal: Seal = { version: LIVE_VERSION, bytes: Buffer.byteLength(body), sha256: checksum(body) };
+  const seal: Seal = { version: LIVE_VERSION, sha256: checksum(body) };
   return `${JSON.stringify(seal)}\n${body}`;
 }
 

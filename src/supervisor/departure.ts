@@ -4,15 +4,15 @@
  * systemd knows which, and where it does not say so in time, it is a stop.
  */
 import type { ManagedBy } from '../systemd/managed-by.js';
-import { unitJob } from '../systemd/unit-job.js';
+import { storedFds, unitJob } from '../systemd/unit-job.js';
 
 const ANSWER_MS = 1_000;
 
 export interface Departing {
   /** Drains and ends everything; the second time at once. */
   stop(): void;
-  /** Ends this process alone. */
-  leave(): void;
+  /** Ends this process alone, where `stored`, the number of descriptors that systemd has, is all there is to keep. */
+  leave(stored: number): void;
 }
 
 export class Departure {
@@ -32,8 +32,11 @@ export class Departure {
       return;
     }
     this.#asked = true;
-    const job = await unitJob(this.#managedBy, ANSWER_MS);
-    if (job === 'restart') this.#supervisor.leave();
+    const [job, stored] = await Promise.all([
+      unitJob(this.#managedBy, ANSWER_MS),
+      storedFds(this.#managedBy, ANSWER_MS),
+    ]);
+    if (job === 'restart') this.#supervisor.leave(stored);
     else this.#supervisor.stop();
   }
 }

@@ -56,7 +56,7 @@ export function restoreKept(
   const fds = new Map(ours);
   const stored = [...fds.keys()];
   const tickets = takeTickets(fds);
-  const known = new Set(fds.keys());
+  const known = new Set([...fds].filter(([name, fd]) => mayBeEnded(name, fd)).map(([name]) => name));
   const recorded = read.live === null || read.live.state.version !== SNAPSHOT_VERSION ? null : read.live.state;
   const whole = recorded === null ? null : reconcile(recorded, known);
   if (whole === null) {
@@ -91,6 +91,17 @@ export function restoreKept(
     remarks: [...whole.remarks, ...remarks],
     salvaged: false,
   };
+}
+
+/** A worker of another user, after a change of User=, cannot be: left alone, it drains by itself. */
+function mayBeEnded(name: string, fd: Fd): boolean {
+  if (factsOf(name)?.kind !== 'pidfd') return true;
+  try {
+    native().pidfdSignal(fd, 0);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 const declaredIn = ({ listeners }: Config) => new Set(listeners.map(({ name }) => name));

@@ -26,6 +26,10 @@ export class Leftovers {
     return new Map([...this.#byName].map(([name, { fd }]) => [name, fd]));
   }
 
+  get pids(): number[] {
+    return [...this.#byName.keys()].flatMap((name) => factsOf(name)?.pid ?? []);
+  }
+
   /** Lets them go. */
   release(): void {
     const workerOf = (name: string) => {

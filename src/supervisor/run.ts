@@ -16,7 +16,7 @@ import { BatondError } from '../errors.js';
 import { watchHost } from '../host/host-watch.js';
 import { selfCommand } from '../host/self.js';
 import { Descriptor } from '../inventory/descriptor.js';
-import { readLive } from '../inventory/live-file.js';
+import { readLive, removeLive } from '../inventory/live-file.js';
 import { createLog } from '../log.js';
 import { native } from '../native.js';
 import { type Release, resolveRelease } from '../release/release.js';
@@ -108,7 +108,9 @@ export async function runSupervisor(flags: ConfigFlags, configFile: string | und
     control.resume();
   } else {
     mkdirSync(paths.runtimeDirectory, { recursive: true, mode: 0o755 });
-    const kept = restoreKept(passed, readLive(paths.liveFile), config, paths.runtimeDirectory);
+    const kept = orForget(paths.liveFile, () =>
+      restoreKept(passed, readLive(paths.liveFile), config, paths.runtimeDirectory),
+    );
     const control = new ControlServer(
       takeIfThere(kept?.fds, 'control') ?? (await bindControlSocket(config.name, paths.controlSocket)),
       paths.controlSocket,
@@ -124,7 +126,7 @@ export async function runSupervisor(flags: ConfigFlags, configFile: string | und
       );
     }
     if (kept === null) supervisor.start(passed.others);
-    else supervisor.adopt(kept, passed.others);
+    else orForget(paths.liveFile, () => supervisor.adopt(kept, passed.others));
     control.resume();
   }
   if (stopAsked) void departure.signalled();
@@ -161,6 +163,16 @@ function underItsName(start: Start): Start {
   if (live === null || live.config.name === start.config.name) return start;
   const problem = `the service is named ${live.config.name} and the config now says ${start.config.name}`;
   return lastStart(new BatondError('CONFIG_INVALID', { problem })) ?? start;
+}
+
+/** A record that a supervisor fails on would make each that follows fail: the next one goes by the descriptors alone. */
+function orForget<T>(liveFile: string, act: () => T): T {
+  try {
+    return act();
+  } catch (error) {
+    removeLive(liveFile);
+    throw error;
+  }
 }
 
 function takeControl(fds: Map<string, number>): number {

@@ -266,14 +266,10 @@ export class Supervisor {
       `pid ${process.pid} is the supervisor now, of ${workers.length} workers that another has left`,
     );
     for (const remark of remarks) log.warn({ event: 'not-adopted' }, remark);
-    if (release.kind === 'command' && !salvaged) {
-      const pids = endStrays(
-        paths.runtimeDirectory,
-        new Set(workers.map((one) => one.process.pid)),
-        config.stop.killTimeoutMs,
-      );
-      if (pids.length > 0) log.warn({ event: 'strays', pids }, `nothing is known of pid ${pids.join(', ')}: SIGTERM`);
-    }
+    const known = new Set([...workers.map((one) => one.process.pid), ...this.#leftovers.pids]);
+    const strays = endStrays(paths.runtimeDirectory, known, config.stop.killTimeoutMs);
+    if (strays.length > 0)
+      log.warn({ event: 'strays', pids: strays }, `nothing is known of pid ${strays.join(', ')}: SIGTERM`);
     if (state.tickets == null) for (const worker of workers) worker.giveTicketSecret(this.#tickets.secret);
     const self = this;
     goOn(
@@ -324,13 +320,16 @@ export class Supervisor {
     this.#announce();
   }
 
-  /** Ends this process alone: everything is on record, and systemd starts the next one at once. */
-  leave(): void {
+  /**
+   * Ends this process alone: everything is on record, and systemd starts the next one at once. A stop where systemd has
+   * fewer descriptors than it was given: it keeps none, or not as many.
+   */
+  leave(stored: number): void {
     if (this.#handover.yielding) {
       this.#handover.passOn('SIGTERM');
       return;
     }
-    if (this.#stopping || this.#mirror.problem !== null) {
+    if (this.#stopping || this.#mirror.problem !== null || stored < this.#mirror.stored.size) {
       this.stop();
       return;
     }

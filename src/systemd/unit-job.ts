@@ -1,19 +1,23 @@
 /**
- * Which job of a unit systemd is at: what tells a restart from a stop, since both begin with the same SIGTERM. Asked
- * once, at that signal; a systemd that does not answer in time has said nothing.
+ * What systemd is about to do with a unit: what tells a restart from a stop, since both begin with the same SIGTERM.
+ * Asked once, at that signal; a systemd that does not answer in time has said nothing.
  */
-import { execFile } from 'node:child_process';
 import type { ManagedBy } from './managed-by.js';
-import { scopeFlags } from './systemctl.js';
 
-/** "restart", "stop", "reload", ...; null where there is none or nobody says. */
-export function unitJob({ scope, unit }: ManagedBy, timeoutMs: number): Promise<string | null> {
-  const args = [...scopeFlags(scope), 'list-jobs', '--full', '--plain', '--no-legend', '--no-pager', unit];
-  const { NOTIFY_SOCKET: _, ...env } = process.env;
-  return new Promise((resolve) => {
-    const options = { timeout: timeoutMs, killSignal: 'SIGKILL' as const, env: { ...env, LC_ALL: 'C' } };
-    execFile('systemctl', args, options, (error, stdout) => resolve(error === null ? jobOf(stdout, unit) : null));
-  });
+/** The job that runs: "restart", "stop", "reload", ...; null where there is none or nobody says. */
+export async function unitJob(managedBy: ManagedBy, timeoutMs: number): Promise<string | null> {
+  const { unit } = managedBy;
+  return jobOf(await ask(managedBy, ['list-jobs', '--full', '--plain', '--no-legend', unit], timeoutMs), unit);
+}
+
+/** How many descriptors the fd store of the unit has; 0 where nobody says. */
+export async function storedFds(managedBy: ManagedBy, timeoutMs: number): Promise<number> {
+  const answer = await ask(
+    managedBy,
+    ['show', '--value', '--property=NFileDescriptorStore', managedBy.unit],
+    timeoutMs,
+  );
+  return Number(answer.trim()) || 0;
 }
 
 /** A line is "1234 shop.service restart running". */
@@ -23,4 +27,17 @@ export function jobOf(output: string, unit: string): string | null {
     if (words[1] === unit) return words[2] ?? null;
   }
   return null;
+}
+
+function ask({ scope }: ManagedBy, args: readonly string[], timeoutMs: number): Promise<string> {
+  // Loaded when it is needed, at the end: the start of a supervisor is part of every reload.
+  const { execFile } = process.getBuiltinModule('node:child_process');
+  const { NOTIFY_SOCKET: _, ...env } = process.env;
+  const manager = scope === 'user' ? ['--user'] : [];
+  const options = { timeout: timeoutMs, killSignal: 'SIGKILL' as const, env: { ...env, LC_ALL: 'C' } };
+  return new Promise((resolve) => {
+    execFile('systemctl', [...manager, '--no-pager', ...args], options, (error, stdout) =>
+      resolve(error === null ? stdout : ''),
+    );
+  });
 }

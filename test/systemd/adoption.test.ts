@@ -43,10 +43,10 @@ async function kill(service: InstalledService): Promise<Status> {
   return untilReplaced(service, pid);
 }
 
-/** Changes the environment of the unit. */
-async function dropIn(service: InstalledService, variables: readonly string[]): Promise<void> {
+/** Changes the unit. */
+async function dropIn(service: InstalledService, variables: readonly string[], more = ''): Promise<void> {
   const file = join(service.lab.share, 'env.conf');
-  writeFileSync(file, `[Service]\n${variables.map((one) => `Environment=${one}\n`).join('')}`);
+  writeFileSync(file, `[Service]\n${variables.map((one) => `Environment=${one}\n`).join('')}${more}\n`);
   await service.lab.exec(['mkdir', '-p', '/etc/systemd/system/shop.service.d']);
   await service.lab.exec(['cp', file, '/etc/systemd/system/shop.service.d/']);
   await service.lab.exec(['systemctl', 'daemon-reload']);
@@ -171,6 +171,44 @@ suite(`under systemd${available.ok ? '' : ` (${available.why})`}`, () => {
     expect(hasFallen(share)).toBe(true);
     const status = await untilReplaced(service, 0);
     expect(serving(status).number).toBe(2);
+    await service.expectNoLeftovers();
+  }, 60_000);
+
+  test('sockets of a .socket unit are not doubled by a kill or a restart', async () => {
+    await using service = await InstalledService.start();
+    await service.batond('uninstall');
+    const { current } = service.releases;
+    const flags = ['--directory', current, '--socket', `${service.port}`, '--env', `PORT=${service.port}`, '--now'];
+    await service.batond('install', `${current}/server.js`, ...flags);
+    const before = await service.status();
+    const load = await service.load({ modes: MODES });
+    const after = await kill(service);
+    await service.lab.exec(['systemctl', 'restart', 'shop.service']);
+    const last = await untilReplaced(service, after.supervisor.pid);
+    expect(last.listeners).toEqual(before.listeners);
+    expect(pidsOf(last)).toEqual(pidsOf(before));
+    service.deploy('answers');
+    expect((await service.reload()).status).toBe(0);
+    expect((await service.untilDrained()).listeners).toEqual(before.listeners);
+    expectNothingLost(await load.stop(), await service.journal());
+  }, 60_000);
+
+  test('a unit without a store is stopped and started by `systemctl restart`, as without us', async () => {
+    await using service = await InstalledService.start();
+    await service.lab.exec(['systemctl', 'stop', 'shop']);
+    await dropIn(service, [], 'FileDescriptorStoreMax=0');
+    await service.lab.exec(['systemctl', 'start', 'shop']);
+    const before = await service.status();
+    const inFlight = await service.load({ modes: { slow: { connections: 2, ms: 2_000, chunks: 5, requests: 1 } } });
+    await eventually(
+      () => inFlight.snapshot(),
+      ({ outstanding }) => outstanding === 2,
+      { what: () => 'two slow requests are in flight' },
+    );
+    await service.lab.exec(['systemctl', 'restart', 'shop']);
+    const after = await untilReplaced(service, before.supervisor.pid);
+    expect(pidsOf(after)).not.toEqual(pidsOf(before));
+    expect(await inFlight.finished).toMatchObject({ ok: 2, failures: 0 });
     await service.expectNoLeftovers();
   }, 60_000);
 
