@@ -58,7 +58,7 @@ if (process.env.BATOND_FAULT_FILE !== undefined && isSupervisor) {
       const record = (held) => appendFileSync(`${file}.fallen`, `${JSON.stringify({ ...here, ...one, held })}\n`);
       if (one.pid === process.pid || one.pid === null) record(0);
       if (one.pid === null) continue;
-      const held = strike(one.pid, one.signal);
+      const held = strike(one.pid, one.signal, one.role === 'incumbent' || one.role === 'candidate');
       if (one.pid !== process.pid) record(held);
     }
   }

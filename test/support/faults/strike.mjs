@@ -11,9 +11,9 @@ const CLOSE_WAIT = '08';
 /**
  * Returns how many connections it held when it fell: more requests than those cannot be lost with it. It is stopped
  * first, so that it accepts none between the count and its end.
- * @param {number} pid @param {NodeJS.Signals} signal
+ * @param {number} pid @param {NodeJS.Signals} signal @param {boolean} isWorker others hold none, and to count takes long
  */
-export function strike(pid, signal) {
+export function strike(pid, signal, isWorker) {
   if (pid === process.pid) {
     process.kill(pid, signal);
     return 0;
@@ -24,7 +24,7 @@ export function strike(pid, signal) {
   }
   process.kill(pid, 'SIGSTOP');
   spin(() => stateOf(pid) === 'T' || isOver(pid));
-  const held = connections(pid);
+  const held = isWorker ? connections(pid) : 0;
   if (signal === 'SIGKILL') {
     process.kill(pid, signal);
     spin(() => isOver(pid));

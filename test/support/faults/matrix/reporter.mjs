@@ -30,7 +30,7 @@ export default class FaultReporter {
       `${line([machine, state, event, victim, signal, passed ? outcome : 'FAILED', lost, held, ms])}  ${progress}`,
     );
     for (const error of result.errors ?? [])
-      console.log(`    ${String(error.message).split('\n').slice(0, 60).join('\n    ')}`);
+      console.log(`    ${String(error.message).split('\n').slice(0, 100).join('\n    ')}`);
   }
 
   onTestRunEnd(_modules, errors) {

@@ -17,7 +17,8 @@ const CONFIG = [
   'kill_timeout = "1s"',
 ].join('\n');
 
-export const WATCHDOG_MS = 4_000;
+/** More than the faults themselves take of a supervisor's time. */
+export const WATCHDOG_MS = 6_000;
 
 export class Stage implements AsyncDisposable {
   readonly service: HostedService;
