@@ -56,10 +56,8 @@ if (process.env.BATOND_FAULT_FILE !== undefined && isSupervisor) {
       .sort((a, b) => Number(a.pid === process.pid) - Number(b.pid === process.pid));
     for (const one of fallen) {
       const record = (held) => appendFileSync(`${file}.fallen`, `${JSON.stringify({ ...here, ...one, held })}\n`);
-      if (one.pid === process.pid || one.pid === null) record(0);
-      if (one.pid === null) continue;
-      const held = strike(one.pid, one.signal, one.role === 'incumbent' || one.role === 'candidate');
-      if (one.pid !== process.pid) record(held);
+      if (one.pid === null) record(0);
+      else strike(one.pid, one.signal, one.role === 'incumbent' || one.role === 'candidate', record);
     }
   }
 }

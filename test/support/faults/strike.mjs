@@ -9,27 +9,23 @@ const ESTABLISHED = '01';
 const CLOSE_WAIT = '08';
 
 /**
- * Returns how many connections it held when it fell: more requests than those cannot be lost with it. It is stopped
- * first, so that it accepts none between the count and its end.
- * @param {number} pid @param {NodeJS.Signals} signal @param {boolean} isWorker others hold none, and to count takes long
+ * Tells `record` first how many connections it held when it fell: more requests than those cannot be lost with it. It is
+ * stopped before that, so that it accepts none between the count and its end; and once it has fallen, whoever looks at
+ * the record may end this process. Only workers hold any, and to count takes long.
+ * @param {number} pid @param {NodeJS.Signals} signal @param {boolean} isWorker @param {(held: number) => void} record
  */
-export function strike(pid, signal, isWorker) {
-  if (pid === process.pid) {
+export function strike(pid, signal, isWorker, record) {
+  if (!isWorker || pid === process.pid || signal === 'SIGCONT') {
+    record(0);
     process.kill(pid, signal);
-    return 0;
-  }
-  if (signal === 'SIGCONT') {
+  } else {
+    process.kill(pid, 'SIGSTOP');
+    spin(() => stateOf(pid) === 'T' || isOver(pid));
+    record(connections(pid));
     process.kill(pid, signal);
-    return 0;
   }
-  process.kill(pid, 'SIGSTOP');
-  spin(() => stateOf(pid) === 'T' || isOver(pid));
-  const held = isWorker ? connections(pid) : 0;
-  if (signal === 'SIGKILL') {
-    process.kill(pid, signal);
-    spin(() => isOver(pid));
-  }
-  return held;
+  if (pid === process.pid || signal === 'SIGCONT') return;
+  spin(() => isOver(pid) || (signal === 'SIGSTOP' && stateOf(pid) === 'T'));
 }
 
 /** @param {number} pid */
