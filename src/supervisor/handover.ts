@@ -112,41 +112,50 @@ export class Handover {
   }
 
   #start(): void {
-    const [ours, theirs] = native().socketpair('seqpacket');
-    using end = new Descriptor(theirs);
-    using nothing = new Descriptor(openSync('/dev/null', 'r'));
-    const { file, argv, env, cwd } = this.#host.command();
-    const environment = { ...env, [TAKEOVER_ENVIRONMENT]: '3' };
     try {
-      const spawned = spawnSibling({
-        file,
-        argv,
-        env: Object.entries(environment).map(([key, value]) => `${key}=${value}`),
-        cwd,
-        fds: [nothing.fd, 1, 2, end.fd],
-        parent: 'sibling',
-        newSession: true,
-      });
-      this.#successor = new Process(spawned.pid, spawned.pidfd, (exit) => {
-        this.#runner.post('successorExited', new BatondError('SUCCESSOR_EXITED', { how: describeExit(exit) }));
+      const [ours, theirs] = native().socketpair('seqpacket');
+      using end = new Descriptor(theirs);
+      const mine = new Descriptor(ours);
+      try {
+        this.#successor = this.#spawn(end);
+      } catch (error) {
+        mine.close();
+        throw error;
+      }
+      this.#channel = new PacketSocket(mine.take(), {
+        onPacket: (message, fds) => this.#receive(message, fds),
+        // Its exit says more than the end of the channel; one that only closes its end before it is main is of no use.
+        onClose: () => {
+          if (!this.yielding) this.#successor?.kill();
+        },
       });
     } catch (error) {
-      native().close(ours);
       const { message } = error as Error;
       this.#runner.post('successorExited', new BatondError('SUCCESSOR_NOT_STARTED', { reason: message }, error));
       return;
     }
-    this.#channel = new PacketSocket(ours, {
-      onPacket: (message, fds) => this.#receive(message, fds),
-      // Its exit says more than the end of the channel; one that only closes its end before it is main is of no use.
-      onClose: () => {
-        if (!this.yielding) this.#successor?.kill();
-      },
-    });
     const seconds = this.#host.timeoutMs / 1_000;
     this.#deadline = setTimeout(() => {
       this.#runner.post('timedOut', new BatondError('SUCCESSOR_TIMED_OUT', { seconds }));
     }, this.#host.timeoutMs);
+  }
+
+  #spawn(end: Descriptor): Process {
+    using nothing = new Descriptor(openSync('/dev/null', 'r'));
+    const { file, argv, env, cwd } = this.#host.command();
+    const environment = { ...env, [TAKEOVER_ENVIRONMENT]: '3' };
+    const spawned = spawnSibling({
+      file,
+      argv,
+      env: Object.entries(environment).map(([key, value]) => `${key}=${value}`),
+      cwd,
+      fds: [nothing.fd, 1, 2, end.fd],
+      parent: 'sibling',
+      newSession: true,
+    });
+    return new Process(spawned.pid, spawned.pidfd, (exit) => {
+      this.#runner.post('successorExited', new BatondError('SUCCESSOR_EXITED', { how: describeExit(exit) }));
+    });
   }
 
   #receive(value: unknown, fds: readonly Fd[]): void {

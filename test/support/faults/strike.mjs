@@ -17,15 +17,24 @@ const CLOSE_WAIT = '08';
 export function strike(pid, signal, isWorker, record) {
   if (!isWorker || pid === process.pid || signal === 'SIGCONT') {
     record(0);
-    process.kill(pid, signal);
+    send(pid, signal);
   } else {
-    process.kill(pid, 'SIGSTOP');
+    send(pid, 'SIGSTOP');
     spin(() => stateOf(pid) === 'T' || isOver(pid));
     record(connections(pid));
-    process.kill(pid, signal);
+    send(pid, signal);
   }
   if (pid === process.pid || signal === 'SIGCONT') return;
   spin(() => isOver(pid) || (signal === 'SIGSTOP' && stateOf(pid) === 'T'));
+}
+
+/** @param {number} pid @param {NodeJS.Signals} signal */
+function send(pid, signal) {
+  try {
+    process.kill(pid, signal);
+  } catch {
+    // It has just ended by itself.
+  }
 }
 
 /** @param {number} pid */
