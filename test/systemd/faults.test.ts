@@ -112,4 +112,23 @@ suite(`under systemd${available.ok ? '' : ` (${available.why})`}`, () => {
     expectNothingLost(await load.stop(), await service.journal());
     await service.expectNoLeftovers();
   });
+
+  test('a unit that may store too little serves, is reloaded and comes back after a kill, and its status says what is at stake', async () => {
+    await using service = await start(['FileDescriptorStoreMax=4']);
+    const load = await service.load({ modes: MODES });
+    // Since 254 systemd says in FDSTORE= how many there may be; an older one drops the rest without a word.
+    const version = Number(/^systemd (\d+)/.exec((await service.lab.exec(['systemctl', '--version'])).stdout)?.[1]);
+    const { summary } = await service.status();
+    if (version >= 254) expect(summary).toMatch(/cannot be replaced whole: \d+ descriptors, .*StoreMax= is 4/);
+    service.deploy('answers');
+    expect((await service.reload()).status, await service.journal()).toBe(0);
+    expectNothingLost(await load.stop(), await service.journal());
+    const { supervisor } = await service.untilDrained();
+    await service.lab.exec(['kill', '-9', String(supervisor.pid)]);
+    await untilReplaced(service, supervisor.pid);
+    await service.dropIn(['FileDescriptorStoreMax=512']);
+    service.deploy('answers');
+    expect((await service.reload()).status, await service.journal()).toBe(0);
+    expect((await service.untilDrained()).summary).not.toContain('cannot be replaced');
+  }, 60_000);
 });

@@ -30,9 +30,8 @@ export function expectedOutcomes({ cell, scenario, victim, signal }: Case): Outc
     case 'S2':
       if (name === 'roll.committing.committed') return [...DIED, 'ok'];
       if (cell.machine === 'roll' || yielded || died) return DIED;
-      // Before it has said why not.
-      if (usual !== 'ok')
-        return [name === 'successor.greeting.violated' && signal === 'SIGKILL' ? 'SUCCESSOR_EXITED' : usual];
+      // Where it is about to say why not, it never does.
+      if (usual !== 'ok' && name !== 'successor.greeting.violated') return [usual];
       return [signal === 'SIGKILL' ? 'SUCCESSOR_EXITED' : 'SUCCESSOR_TIMED_OUT'];
     default:
       if (died) return DIED;
