@@ -7,12 +7,12 @@ import { CASES, type Case, sample } from '../support/faults/matrix/cases.js';
 import { play } from '../support/faults/matrix/play.js';
 import { Stages } from '../support/faults/matrix/stage.js';
 
-/** One of each kind of end: told why, told nothing but the end, not there to be told. */
+/** One of each kind of end: told why, told by the next supervisor, not there to be told, told late. */
 const CHOSEN = [
   'predecessor.starting.hello S2 SIGKILL',
   'predecessor.handing.acknowledged client SIGKILL',
   'successor.waiting.yours incumbent SIGKILL',
-  'roll.booting.ready candidate SIGKILL',
+  'roll.switching.opened S2 SIGKILL',
   'roll.switching.opened incumbent SIGKILL',
   'roll.committing.committed client SIGSTOP',
 ];
