@@ -5,8 +5,10 @@ import type { StoredFd } from './fd-store.js';
 /** The host's pid, for the supervisor to notice its death; see host-watch.ts. */
 export const HOST_ENVIRONMENT = 'BATOND_HOST';
 
+const MEANT_FOR_THE_HOST = [...ACTIVATION_VARIABLES, 'WATCHDOG_PID', 'WATCHDOG_USEC'];
+
 /**
- * As the host's own, but for what activated the host itself, which is none of the supervisor's. LISTEN_PID is left to
+ * As the host's own, but for what is said to the host itself, which is none of the supervisor's. LISTEN_PID is left to
  * who starts it: only the new process has the number.
  */
 export function supervisorEnvironment(
@@ -15,7 +17,7 @@ export function supervisorEnvironment(
   stored: readonly StoredFd[],
   fdStoreMax: number,
 ): string[] {
-  const own = Object.entries(env).filter(([key]) => !ACTIVATION_VARIABLES.includes(key));
+  const own = Object.entries(env).filter(([key]) => !MEANT_FOR_THE_HOST.includes(key));
   const passed = {
     LISTEN_FDS: String(stored.length),
     LISTEN_FDNAMES: stored.map(({ name }) => name).join(':'),

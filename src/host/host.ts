@@ -17,8 +17,9 @@ import { native } from '../native.js';
 import { supervisorEnvironment } from './environment.js';
 import { FdStore } from './fd-store.js';
 import { NotifySocket } from './notify-socket.js';
-import { Orphans } from './orphans.js';
+import { isOurChild, Orphans } from './orphans.js';
 import type { HostReport } from './report.js';
+import { HostWatchdog } from './watchdog.js';
 
 export interface HostOptions {
   readonly name: string;
@@ -33,6 +34,8 @@ export interface HostOptions {
   readonly stopTimeoutMs: number;
   /** As FileDescriptorStoreMax= of a unit. */
   readonly fdStoreMax: number;
+  /** As WatchdogSec= of a unit, in milliseconds. */
+  readonly watchdogMs: number;
   readonly log: Log;
   /** Called once: the service serves, or it ended before it did. */
   readonly report: (report: HostReport) => void;
@@ -59,6 +62,7 @@ class Host {
   readonly #socket: NotifySocket;
   readonly #orphans: Orphans;
   readonly #store: FdStore;
+  readonly #watchdog: HostWatchdog;
   readonly #handlers: readonly [NodeJS.Signals, () => void][];
   /** 0 while none lives. */
   #mainPid = 0;
@@ -84,16 +88,17 @@ class Host {
     const { runtimeDirectory, fdStoreMax, log } = options;
     const audit = new Audit(log);
     this.#store = new FdStore(fdStoreMax, log);
+    this.#watchdog = new HostWatchdog(
+      options.watchdogMs,
+      () => this.#socket.read(),
+      () => this.#hangs(),
+    );
     this.#socket = new NotifySocket(join(runtimeDirectory, 'notify.sock'), {
       mainPid: () => this.#mainPid,
       onForeign: (sender) => {
         if (!this.#earlier.includes(sender.pid)) audit.refused(sender, 'spoke on the notify socket of the host');
       },
-      onMainPid: (pid) => {
-        this.#earlier.push(this.#mainPid);
-        this.#earlier.splice(0, this.#earlier.length - MAX_EARLIER);
-        this.#mainPid = pid;
-      },
+      onMainPid: (pid) => this.#follow(pid),
       onReady: () => this.#becameReady(),
       onStatus: (text) => {
         this.#lastWords = text;
@@ -101,6 +106,7 @@ class Host {
       onStopping: () => {
         this.#stopping = true;
       },
+      onWatchdog: () => this.#watchdog.fed(),
       onFdStore: (request, fds) => this.#store.take(request, fds),
     });
     this.#orphans = new Orphans({
@@ -131,12 +137,13 @@ class Host {
   }
 
   #startSupervisor(): void {
-    const { file, argv, env, cwd, runtimeDirectory, stateDirectory, fdStoreMax } = this.#options;
+    const { file, argv, env, cwd, runtimeDirectory, stateDirectory, fdStoreMax, watchdogMs } = this.#options;
     const stored = this.#store.all;
     const said = {
       NOTIFY_SOCKET: this.#socket.path,
       RUNTIME_DIRECTORY: runtimeDirectory,
       STATE_DIRECTORY: stateDirectory,
+      WATCHDOG_USEC: String(watchdogMs * 1_000),
     };
     this.#startedAt = performance.now();
     using nothing = new Descriptor(openSync('/dev/null', 'r'));
@@ -159,6 +166,23 @@ class Host {
     this.#ready = true;
   }
 
+  /** One that has ended already would never be heard of again: then its predecessor, which ends too, stays the main one. */
+  #follow(pid: number): void {
+    if (!isOurChild(pid)) return;
+    this.#earlier.push(this.#mainPid);
+    this.#earlier.splice(0, this.#earlier.length - MAX_EARLIER);
+    this.#mainPid = pid;
+  }
+
+  #hangs(): void {
+    const { log, watchdogMs } = this.#options;
+    log.error(
+      { event: 'watchdog', pid: this.#mainPid },
+      `the supervisor has given no sign of life for ${watchdogMs} ms: SIGKILL`,
+    );
+    signalMain(this.#mainPid, 'SIGKILL');
+  }
+
   /** One SIGCHLD may stand for many exits, signal(7), so everything that has ended is reaped each time. */
   #reap(): void {
     for (let child = native().waitAny(); child !== null; child = native().waitAny()) {
@@ -175,6 +199,7 @@ class Host {
     const how = code === null ? `was killed by signal ${signal}` : `exited with status ${code}`;
     const status = code ?? 128 + (signal ?? 0);
     this.#mainPid = 0;
+    this.#watchdog.rest();
     const over = this.#asked > 0 || this.#stopping || !this.#ready;
     this.#orphans.killSuccessors();
     if (over) this.#store.close();
@@ -248,6 +273,7 @@ class Host {
     if (this.#pause !== null) clearTimeout(this.#pause);
     if (this.#deadline !== null) clearTimeout(this.#deadline);
     this.#store.close();
+    this.#watchdog.rest();
     if (this.#orphans.size > 0) return;
     for (const [signal, handler] of this.#handlers) process.off(signal, handler);
     if (!this.#ready) this.#options.report({ ready: false, reason: this.#lastWords, exitStatus: status });

@@ -25,6 +25,7 @@ export interface NotifyHandlers {
   readonly onReady: () => void;
   readonly onStopping: () => void;
   readonly onStatus: (text: string) => void;
+  readonly onWatchdog: () => void;
   /** The descriptors are given away. */
   readonly onFdStore: (request: FdStoreRequest, fds: readonly Fd[]) => void;
 }
@@ -96,6 +97,7 @@ export class NotifySocket {
     const status = fields.get('STATUS');
     if (status !== undefined) this.#handlers.onStatus(status);
     if (fields.get('READY') === '1') this.#handlers.onReady();
+    if (fields.get('WATCHDOG') === '1') this.#handlers.onWatchdog();
     if (fields.get('STOPPING') === '1') this.#handlers.onStopping();
   }
 }

@@ -71,6 +71,11 @@ export class Orphans {
   }
 }
 
+/** Also while it has ended and is not reaped yet. */
+export function isOurChild(pid: number): boolean {
+  return childrenOfOurs().includes(pid);
+}
+
 /** Of each thread, since an orphan falls to any that lives, proc_pid_task(5). */
 function childrenOfOurs(): number[] {
   return readdirSync('/proc/self/task').flatMap((thread) => {

@@ -17,6 +17,7 @@ import { lockService } from './lock.js';
 import { PidFile } from './pid-file.js';
 import { type HostReport, REPORT_ENVIRONMENT } from './report.js';
 import { type SelfCommand, selfCommand } from './self.js';
+import { watchdogMs } from './watchdog.js';
 
 export interface UnderHostOptions {
   readonly config?: string;
@@ -75,6 +76,7 @@ function hostOptions(config: Config, command: SelfCommand, paths: Paths) {
     // As in a unit: what drains, then what is killed, and a little for everything else.
     stopTimeoutMs: config.upgrade.drainTimeoutMs + config.stop.killTimeoutMs + 10_000,
     fdStoreMax: FD_STORE_MAX,
+    watchdogMs: watchdogMs(process.env),
     log: createLog({ name: config.name, level: config.log.level, env: process.env }),
   };
 }

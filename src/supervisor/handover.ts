@@ -20,6 +20,7 @@ import {
   type PredecessorEvent,
   type PredecessorState,
 } from '../takeover/predecessor.js';
+import { Progress } from './progress.js';
 
 export interface SuccessorCommand {
   readonly file: string;
@@ -51,6 +52,7 @@ export class Handover {
   #successor: Process | null = null;
   #channel: PacketSocket | null = null;
   #deadline: NodeJS.Timeout | null = null;
+  readonly #progress = new Progress();
   #batches: [string, Fd][][] = [];
   /** Null until the inventory is sent: nothing that the successor says before can mean that it took it. */
   #total: number | null = null;
@@ -72,7 +74,11 @@ export class Handover {
       refused: (code) => {
         throw new BatondError(code, {});
       },
-      moved: (from, event, to) => host.log.debug({ event: 'takeover', from, on: event, to }, `takeover: ${to}`),
+      moved: (from, event, to) => {
+        if (to === 'idle') this.#progress.rest();
+        else if (from !== to) this.#progress.allow(host.timeoutMs);
+        host.log.debug({ event: 'takeover', from, on: event, to }, `takeover: ${to}`);
+      },
       ignored: (state, event, why) =>
         host.log.debug({ event: 'takeover-ignored', state, on: event }, `takeover: ${event} ignored: ${why}`),
     });
@@ -80,6 +86,11 @@ export class Handover {
 
   get idle(): boolean {
     return this.#runner.state === 'idle';
+  }
+
+  /** Whether nothing will end the state that it is in. */
+  get stuck(): boolean {
+    return this.#progress.stuck;
   }
 
   /** True from the moment the successor is the main process. */
@@ -102,43 +113,52 @@ export class Handover {
   }
 
   #start(): void {
-    const [ours, theirs] = native().socketpair('seqpacket');
-    using end = new Descriptor(theirs);
-    // Before anybody can send: the kernel then notes the sender of each message.
-    native().setPassCredentials(ours, true);
-    using nothing = new Descriptor(openSync('/dev/null', 'r'));
-    const { file, argv, env, cwd } = this.#host.command();
-    const environment = { ...env, [TAKEOVER_ENVIRONMENT]: '3' };
     try {
-      const spawned = spawnSibling({
-        file,
-        argv,
-        env: Object.entries(environment).map(([key, value]) => `${key}=${value}`),
-        cwd,
-        fds: [nothing.fd, 1, 2, end.fd],
-        parent: 'sibling',
-        newSession: true,
-      });
-      this.#successor = new Process(spawned.pid, spawned.pidfd, (exit) => {
-        this.#runner.post('successorExited', new BatondError('SUCCESSOR_EXITED', { how: describeExit(exit) }));
+      const [ours, theirs] = native().socketpair('seqpacket');
+      using end = new Descriptor(theirs);
+      const mine = new Descriptor(ours);
+      try {
+        // Before anybody can send: the kernel then notes the sender of each message.
+        native().setPassCredentials(mine.fd, true);
+        this.#successor = this.#spawn(end);
+      } catch (error) {
+        mine.close();
+        throw error;
+      }
+      this.#channel = new PacketSocket(mine.take(), {
+        onPacket: (message, fds, sender) => this.#receive(message, fds, sender),
+        // Its exit says more than the end of the channel; one that only closes its end before it is main is of no use.
+        onClose: () => {
+          if (!this.yielding) this.#successor?.kill();
+        },
       });
     } catch (error) {
-      native().close(ours);
       const { message } = error as Error;
       this.#runner.post('successorExited', new BatondError('SUCCESSOR_NOT_STARTED', { reason: message }, error));
       return;
     }
-    this.#channel = new PacketSocket(ours, {
-      onPacket: (message, fds, sender) => this.#receive(message, fds, sender),
-      // Its exit says more than the end of the channel; one that only closes its end before it is main is of no use.
-      onClose: () => {
-        if (!this.yielding) this.#successor?.kill();
-      },
-    });
     const seconds = this.#host.timeoutMs / 1_000;
     this.#deadline = setTimeout(() => {
       this.#runner.post('timedOut', new BatondError('SUCCESSOR_TIMED_OUT', { seconds }));
     }, this.#host.timeoutMs);
+  }
+
+  #spawn(end: Descriptor): Process {
+    using nothing = new Descriptor(openSync('/dev/null', 'r'));
+    const { file, argv, env, cwd } = this.#host.command();
+    const environment = { ...env, [TAKEOVER_ENVIRONMENT]: '3' };
+    const spawned = spawnSibling({
+      file,
+      argv,
+      env: Object.entries(environment).map(([key, value]) => `${key}=${value}`),
+      cwd,
+      fds: [nothing.fd, 1, 2, end.fd],
+      parent: 'sibling',
+      newSession: true,
+    });
+    return new Process(spawned.pid, spawned.pidfd, (exit) => {
+      this.#runner.post('successorExited', new BatondError('SUCCESSOR_EXITED', { how: describeExit(exit) }));
+    });
   }
 
   /** Only the process that was cloned may speak, not whoever it might have let have its end. */

@@ -19,6 +19,7 @@ import { monotonicMs } from '../process/monotonic.js';
 import { describeExit, type Exit } from '../process/process.js';
 import type { Release } from '../release/release.js';
 import { ROLL, type RollEffect, type RollEvent, type RollRefusal, type RollState } from '../roll/roll.js';
+import { Progress } from './progress.js';
 import { StateTransfer } from './state-transfer.js';
 
 /** How long a worker may take to answer a probe, or to open or pause, before the roll goes on without it. */
@@ -64,6 +65,7 @@ export class Roller {
   #request: RollRequest | null = null;
   #candidate: Generation | null = null;
   #deadline: NodeJS.Timeout | null = null;
+  readonly #progress = new Progress();
   #opened = false;
   #transfer: StateTransfer | null = null;
 
@@ -91,6 +93,8 @@ export class Roller {
         if (from !== to) {
           this.#disarm();
           if (from === 'restoring') this.#endTransfer();
+          if (to === 'steady') this.#progress.rest();
+          else this.#progress.allow(ANSWER_TIMEOUT_MS);
           this.#request?.entered(to, this.#candidate);
         }
         host.log.debug({ event: 'roll', from, on: event, to, generation: this.#candidate?.number }, `roll: ${to}`);
@@ -103,6 +107,11 @@ export class Roller {
 
   get state(): RollState {
     return this.#runner.state;
+  }
+
+  /** Whether nothing will end the state that it is in. */
+  get stuck(): boolean {
+    return this.#progress.stuck;
   }
 
   /** Whether a worker of the incumbent that becomes ready now has to stand by instead of accepting. */
@@ -236,6 +245,8 @@ export class Roller {
   #passState(): void {
     const { inventory, config, log } = this.#host;
     const request = this.#request!;
+    // Each answer has this deadline of its own.
+    this.#progress.allow(config.upgrade.readyTimeoutMs);
     this.#transfer = new StateTransfer({
       from: inventory.incumbent,
       to: this.#candidate!,
@@ -244,7 +255,10 @@ export class Roller {
       lenient: request.kind === 'regret',
       log,
       step: (message) => this.#step('state', message),
-      moved: (state, onTheWayBytes) => request.passing(state, onTheWayBytes),
+      moved: (state, onTheWayBytes) => {
+        this.#progress.allow(config.upgrade.readyTimeoutMs);
+        request.passing(state, onTheWayBytes);
+      },
       done: () => this.#runner.post('restored'),
       failed: (event, cause) => this.#runner.post(event, cause),
     });
@@ -341,6 +355,7 @@ export class Roller {
 
   #arm(timeoutMs: number, onTimeout: () => void): void {
     this.#disarm();
+    this.#progress.allow(timeoutMs);
     this.#deadline = setTimeout(onTimeout, timeoutMs);
   }
 

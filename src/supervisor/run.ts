@@ -31,6 +31,7 @@ import { TAKEOVER_ENVIRONMENT } from '../takeover/messages.js';
 import { Departure } from './departure.js';
 import { inherit, refuseTakeover } from './inherit.js';
 import { restoreKept, splitPassed } from './kept.js';
+import { predecessorOf } from './predecessor-end.js';
 import { Supervisor } from './supervisor.js';
 
 /** Resolves with the exit status of this process. */
@@ -103,8 +104,10 @@ export async function runSupervisor(flags: ConfigFlags, configFile: string | und
   const { controlSocket: path } = paths;
   const serve = (listener: number) => new ControlServer({ name: config.name, listener, path, rights, audit, handlers });
   if (successor) {
+    const predecessor = predecessorOf(Number(takeoverFd));
     const inherited = await inherit(Number(takeoverFd), config.name, log);
-    startWatchdog(notifier, process.env, { successor });
+    predecessor.leaves(log);
+    startWatchdog(notifier, process.env, { successor, isAlive: () => supervisor.alive });
     const control = serve(takeControl(inherited.fds));
     supervisor.control = control;
     acting = true;
@@ -119,7 +122,7 @@ export async function runSupervisor(flags: ConfigFlags, configFile: string | und
     const inherited = takeIfThere(kept?.fds, 'control');
     const control = serve(inherited ?? (await bindControlSocket(config.name, path, rights.access)));
     if (inherited !== null) reopen(path, rights, log);
-    startWatchdog(notifier, process.env, { successor });
+    startWatchdog(notifier, process.env, { successor, isAlive: () => supervisor.alive });
     supervisor.control = control;
     acting = true;
     if (start.problem !== null) {

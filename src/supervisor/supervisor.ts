@@ -201,6 +201,11 @@ export class Supervisor {
     return this.#ended;
   }
 
+  /** Whether it still gets on: what is under way comes to an end. */
+  get alive(): boolean {
+    return !this.#roller.stuck && !this.#handover.stuck;
+  }
+
   set control(control: ControlGate) {
     this.#control = control;
   }

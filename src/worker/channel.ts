@@ -9,6 +9,7 @@ import { decodeToWorker, descriptorsOf } from '../channel/decode-to-worker.js';
 import { type FromWorker, MAX_PACKET_BYTES, type ToWorker } from '../channel/messages.js';
 import type { Descriptor } from '../inventory/descriptor.js';
 import { type Fd, native, type Watcher } from '../native.js';
+import { monotonicMs } from '../process/monotonic.js';
 
 /** Packets that may wait for a supervisor that does not read. */
 const MAX_QUEUED = 1000;
@@ -73,11 +74,11 @@ export class Channel {
   ask(question: (id: number) => FromWorker): Packet | null {
     if (this.#gone) return null;
     const id = ++this.#lastId;
-    const deadline = Date.now() + ASK_TIMEOUT_MS;
+    const deadline = monotonicMs() + ASK_TIMEOUT_MS;
     this.send(question(id));
     while (!this.#gone) {
       const writable = this.#outgoing.length > 0;
-      const ready = native().poll(this.#fd, { readable: true, writable }, Math.max(0, deadline - Date.now()));
+      const ready = native().poll(this.#fd, { readable: true, writable }, Math.max(0, deadline - monotonicMs()));
       if (ready === null) return null;
       if (ready.writable) this.#flush();
       if (!ready.readable && !ready.hangup) continue;

@@ -82,6 +82,7 @@ fuzz(
       onReady: () => {},
       onStopping: () => {},
       onStatus: (status) => expect(status).not.toContain('\n'),
+      onWatchdog: () => {},
       onForeign: () => {},
       onFdStore: (_request, fds) => {
         for (const fd of fds) n.close(fd);

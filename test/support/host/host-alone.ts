@@ -33,10 +33,10 @@ export class HostAlone implements AsyncDisposable {
   readonly #starts: Start[] = [];
   #log = '';
 
-  private constructor(fdStoreMax: number, env: NodeJS.ProcessEnv) {
+  private constructor(fdStoreMax: number, watchdogMs: number, env: NodeJS.ProcessEnv) {
     mkdirSync(join(this.folder, 'run'));
     const fixture = join(ROOT, 'test/fixtures/supervisors/keeps-descriptors.py');
-    const options = { folder: this.folder, argv: ['/usr/bin/python3', fixture, this.folder], fdStoreMax };
+    const options = { folder: this.folder, argv: ['/usr/bin/python3', fixture, this.folder], fdStoreMax, watchdogMs };
     this.#host = spawn(NODE, [join(ROOT, 'test/support/host/run-host.mjs'), JSON.stringify(options)], {
       env: { PATH: process.env.PATH, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -47,8 +47,8 @@ export class HostAlone implements AsyncDisposable {
     }
   }
 
-  static async start({ fdStoreMax = 512, env = {} } = {}): Promise<HostAlone> {
-    const host = new HostAlone(fdStoreMax, env);
+  static async start({ fdStoreMax = 512, watchdogMs = 30_000, env = {} } = {}): Promise<HostAlone> {
+    const host = new HostAlone(fdStoreMax, watchdogMs, env);
     await host.started(1);
     return host;
   }

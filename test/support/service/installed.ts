@@ -2,7 +2,7 @@
  * A service installed under a real systemd, for tests: `batond install` as a user would, release folders in the lab's
  * shared folder, load from outside (the network is shared), and what systemd says of the unit.
  */
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ReloadOutcome, Status } from '../../../src/control/messages.js';
 import { type ExecResult, type Lab, startLab } from '../lab/start-lab.mjs';
@@ -77,6 +77,16 @@ export class InstalledService implements AsyncDisposable {
   async reload(): Promise<ExecResult & { readonly verdict: ReloadOutcome | null }> {
     const result = await this.lab.exec(['systemctl', 'reload', 'shop'], { check: false, timeoutMs: 120_000 });
     return { ...result, verdict: (await this.status()).lastReload };
+  }
+
+  /** Adds lines to [Service] of the unit, for its next supervisor, and restarts it. */
+  async dropIn(lines: readonly string[]): Promise<void> {
+    const file = join(this.lab.share, 'test.conf');
+    writeFileSync(file, `[Service]\n${lines.join('\n')}\n`);
+    await this.lab.exec(['mkdir', '-p', '/etc/systemd/system/shop.service.d']);
+    await this.lab.exec(['cp', file, '/etc/systemd/system/shop.service.d/']);
+    await this.lab.exec(['systemctl', 'daemon-reload']);
+    await this.lab.exec(['systemctl', 'restart', 'shop']);
   }
 
   /** One property of the unit. */
