@@ -90,10 +90,14 @@ function reportsOf(text) {
 }
 
 function rounds() {
-  const { status, stdout, stderr } = spawnSync(process.execPath, ['--expose-gc', ROUNDS, '10000'], {
-    cwd: ROOT,
-    encoding: 'utf8',
-  });
+  const { status, stdout, stderr } = spawnSync(
+    process.execPath,
+    ['--expose-gc', '--max-semi-space-size=1', ROUNDS, '10000'],
+    {
+      cwd: ROOT,
+      encoding: 'utf8',
+    },
+  );
   const rows = stdout
     .split('\n')
     .filter((line) => line.startsWith('{'))
