@@ -35,7 +35,8 @@ const OMITTED = new Set(['level', 'time', 'name', 'msg', 'err', 'v', 'hostname']
 const TAKEN = /^(MESSAGE|MESSAGE_ID|PRIORITY|CODE_\w+|SYSLOG_\w+|ERRNO|TID|DOCUMENTATION|INVOCATION_ID|(USER_)?UNIT)$/;
 
 export function priorityOf(level: unknown): number {
-  const number = Number(level);
+  // Number() throws for an object whose toString is none.
+  const number = typeof level === 'object' ? 0 : Number(level);
   return PRIORITIES.find(([least]) => number >= least)?.[1] ?? DEBUG;
 }
 

@@ -3,7 +3,9 @@
  * afterwards as before. Plain JavaScript in a process of its own, so that it runs as well under the sanitizers and under
  * valgrind, which see what no count of descriptors shows.
  *
- *   node --expose-gc test/native/rounds.mjs 10000 [FUNCTION...]
+ *   node --expose-gc --max-semi-space-size=1 test/native/rounds.mjs 10000 [FUNCTION...]
+ *
+ * With a small young generation V8's own growth, tens of megabytes, does not hide what is left behind.
  *
  * Prints one line of JSON a function. A function that the addon exports and that has no row here is a failure.
  */

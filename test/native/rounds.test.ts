@@ -7,7 +7,9 @@ const ROUNDS = process.env.BATOND_ROUNDS ?? '300';
 
 test(`${ROUNDS} rounds of each function leave nothing behind`, { timeout: 3_600_000 }, () => {
   const script = fileURLToPath(new URL('./rounds.mjs', import.meta.url));
-  const { stdout, stderr } = spawnSync(process.execPath, ['--expose-gc', script, ROUNDS], { encoding: 'utf8' });
+  const { stdout, stderr } = spawnSync(process.execPath, ['--expose-gc', '--max-semi-space-size=1', script, ROUNDS], {
+    encoding: 'utf8',
+  });
   const rows = stdout
     .trim()
     .split('\n')

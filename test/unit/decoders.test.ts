@@ -95,6 +95,11 @@ describe('what supervisors read of each other', () => {
   });
 });
 
+test('a record whose level is an object is one of no importance', () => {
+  const [priority] = journalFields({ level: { toString: false } }, { identifier: 'shop', fields: {} });
+  expect(priority).toEqual(['PRIORITY', '7']);
+});
+
 test('a field of a record cannot be named by what every object has', () => {
   const record = JSON.parse('{"level":30,"msg":"m","__proto__":"a","constructor":"b"}');
   const names = journalFields(record, { identifier: 'shop', fields: {} }).map(([name]) => name);
