@@ -44,7 +44,9 @@ main().then(end, (error: unknown) => {
   const known = error as { code?: unknown; exitStatus?: unknown; message?: unknown };
   if (typeof known.exitStatus === 'number' && typeof known.code === 'string') {
     process.stderr.write(`batond: ${known.message}\n`);
-    end(known.exitStatus);
+    // The one situation of the table that comes from what has been installed.
+    if (known.code !== 'ADDON_MISSING') end(known.exitStatus);
+    process.exit(known.exitStatus);
   }
   process.stderr.write(`batond: ${error instanceof Error ? error.stack : error}\n`);
   process.exit(FAILED);

@@ -30,6 +30,7 @@ import { inherit, refuseTakeover } from './inherit.js';
 import { restoreKept, splitPassed } from './kept.js';
 import {
   describeProblem,
+  hasBeenGood,
   keepLastGood,
   readStart,
   type Start,
@@ -59,8 +60,9 @@ export async function runSupervisor(flags: ConfigFlags, configFile: string | und
       refuseTakeover(Number(takeoverFd), error.code, error.message);
       throw error;
     }
-    const known = knownStart(flags, error, passed.ours.size > 0);
-    if (known === null) return refuseStart(error, passed.ours.size > 0);
+    const live = passed.ours.size > 0 ? startOfLive(error) : null;
+    const known = live ?? startOfLastGood(flags, error);
+    if (known === null) return refuseStart(error, passed.ours.size > 0 || hasBeenGood(flags));
     start = known;
   }
   const { config, release } = start;
@@ -183,22 +185,16 @@ function reopen(path: string, rights: Rights, log: Log): void {
   }
 }
 
-/** Where systemd starts it, nobody is there who could mend the config at once; elsewhere somebody is. */
-function knownStart(flags: ConfigFlags, cause: BatondError, workersLive: boolean): Start | null {
-  const live = workersLive ? startOfLive(cause) : null;
-  return live ?? (managedBy(process.env) === null ? null : startOfLastGood(flags, cause));
-}
-
 /**
- * The unit is not started again after EXIT.config, which would end workers that live: what is said then is another
- * status, and the next start tries again.
+ * The unit is not started again after EXIT.config, which would end workers that live, and leave down what only waits for
+ * its disk to be mounted. What is said then is another status, and the next start tries again.
  */
-async function refuseStart(cause: BatondError, workersLive: boolean): Promise<number> {
+async function refuseStart(cause: BatondError, again: boolean): Promise<number> {
   process.stderr.write(`batond: ${cause.message}\n`);
   const notifier = Notifier.fromEnvironment(process.env);
   notifier.status(`Could not start: ${cause.message.split('\n')[0]}.`);
   await notifier.sent(LAST_WORDS_MS);
-  return workersLive ? EXIT.software : cause.exitStatus;
+  return again ? EXIT.software : cause.exitStatus;
 }
 
 /** A record that a supervisor fails on would make each that follows fail: the next one goes by the descriptors alone. */

@@ -11,11 +11,12 @@ import { workingDirectory } from '../config/working-directory.js';
 import type { ConfigProblem } from '../control/messages.js';
 import { pathsOf } from '../control/paths.js';
 import { BatondError } from '../errors.js';
-import { readLastGood, writeLastGood } from '../inventory/last-good-file.js';
+import { type LastGood, readLastGood, writeLastGood } from '../inventory/last-good-file.js';
 import { readLive } from '../inventory/live-file.js';
 import type { Log } from '../log.js';
 import { isUsable } from '../release/compare.js';
 import { type Release, resolveRelease } from '../release/release.js';
+import { managedBy } from '../systemd/managed-by.js';
 
 export interface Start {
   readonly config: Config;
@@ -42,10 +43,10 @@ export function startOfLive(cause: BatondError): Start | null {
 
 /**
  * The last one that was committed, with its release, which may be another than the one that is deployed now. Null where
- * there is none, or nothing left to run it with.
+ * there is none, nothing left to run it with, or no systemd, since then somebody is there who can mend the config at once.
  */
 export function startOfLastGood(flags: ConfigFlags, cause: BatondError): Start | null {
-  const lastGood = readLastGood(pathsOf(flags.name ?? '', process.env).lastGoodFile);
+  const lastGood = lastGoodOf(flags);
   if (lastGood === null) return null;
   const { config, at } = lastGood;
   try {
@@ -55,6 +56,9 @@ export function startOfLastGood(flags: ConfigFlags, cause: BatondError): Start |
     return null;
   }
 }
+
+/** Whether there is a last good one, be it one that cannot be run just now. */
+export const hasBeenGood = (flags: ConfigFlags): boolean => lastGoodOf(flags) !== null;
 
 /** A service that lives keeps its name until it is stopped: its folders, its unit and its sockets go by it. */
 export function underItsName(start: Start): Start {
@@ -88,6 +92,11 @@ export function keepLastGood({ config, problem }: Start, release: Release, file:
       `the configuration could not be kept as the last good one: ${message}`,
     );
   }
+}
+
+/** Under systemd the folder has no need of a name, which only the configuration might know. */
+function lastGoodOf(flags: ConfigFlags): LastGood | null {
+  return managedBy(process.env) === null ? null : readLastGood(pathsOf(flags.name ?? '', process.env).lastGoodFile);
 }
 
 function releaseOf(config: Config): Release {
