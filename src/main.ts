@@ -3,27 +3,51 @@
  * The start: build the commands, run one, tell how it ended. The only caller of process.exit.
  *
  * Commands load what they need when they run: the start of the supervisor and of `batond reload` is part of every
- * reload.
+ * reload. Nothing but the guard is imported before it has been asked, since the rest may be what is broken.
  */
-import { enableCompileCache } from './compile-cache.js';
-import { BatondError, EXIT } from './errors.js';
+import { setTimeout } from 'node:timers/promises';
+import { pathToFileURL } from 'node:url';
+import { beginStart, endStart, OWN_MAIN, STANDS_IN_FOR } from './start-guard.js';
+
+/** EX_SOFTWARE of sysexits.h, which src/errors.ts has too. */
+const FAILED = 70;
+
+/** A successor in a takeover is watched by its predecessor. */
+const guarded = process.argv[2] === 'run' && process.env.BATOND_TAKEOVER === undefined;
 
 async function main(): Promise<number> {
+  if (guarded) {
+    const { pauseMs, standIn } = beginStart(OWN_MAIN, process.env);
+    if (standIn !== null) {
+      process.stderr.write(`batond: ${OWN_MAIN} did not get to serve: ${standIn} runs in its place\n`);
+      process.env[STANDS_IN_FOR] = OWN_MAIN;
+      await import(pathToFileURL(standIn).href);
+      // It is the main file of its own batond, and ends this process when it is done.
+      return new Promise<never>(() => {});
+    }
+    if (pauseMs > 0) await setTimeout(pauseMs);
+  }
+  const { BatondError } = await import('./errors.js');
   if (process.platform !== 'linux') throw new BatondError('PLATFORM_UNSUPPORTED', { platform: process.platform });
+  const { enableCompileCache } = await import('./compile-cache.js');
   enableCompileCache();
   const { runCommand } = await import('./cli/program.js');
   return runCommand(process.argv);
 }
 
-main().then(
-  (status) => process.exit(status),
-  (error: unknown) => {
-    const known = error as { code?: unknown; exitStatus?: unknown; message?: unknown };
-    if (typeof known.exitStatus === 'number' && typeof known.code === 'string') {
-      process.stderr.write(`batond: ${known.message}\n`);
-      process.exit(known.exitStatus);
-    }
-    process.stderr.write(`batond: ${error instanceof Error ? error.stack : error}\n`);
-    process.exit(EXIT.software);
-  },
-);
+function end(status: number): never {
+  if (guarded) endStart(status, process.env);
+  process.exit(status);
+}
+
+main().then(end, (error: unknown) => {
+  const known = error as { code?: unknown; exitStatus?: unknown; message?: unknown };
+  if (typeof known.exitStatus === 'number' && typeof known.code === 'string') {
+    process.stderr.write(`batond: ${known.message}\n`);
+    // The one situation of the table that comes from what has been installed.
+    if (known.code !== 'ADDON_MISSING') end(known.exitStatus);
+    process.exit(known.exitStatus);
+  }
+  process.stderr.write(`batond: ${error instanceof Error ? error.stack : error}\n`);
+  process.exit(FAILED);
+});

@@ -31,7 +31,7 @@ export function renderStatus(status: Status, width = 80): string {
     ),
   ];
   for (const generation of status.generations) lines.push('', ...renderGeneration(generation));
-  lines.push('', ...renderLastReload(status, width));
+  lines.push('', ...renderLastReload(status, width), ...renderConfigProblem(status, width));
   return `${lines.join('\n')}\n`;
 }
 
@@ -44,6 +44,14 @@ function renderLastReload({ lastReload, summary }: Status, width: number): strin
   // What the summary has said already is not said twice.
   const text = summary.includes(message) ? [] : wrap(message, width - INDENT);
   return [row('last reload', verdict), ...[...(code === null ? [] : [code]), ...text].map((line) => row('', line))];
+}
+
+/** All of it: the summary has its first line. An older supervisor says nothing of it. */
+function renderConfigProblem({ configProblem }: Status, width: number): string[] {
+  if (configProblem == null) return [];
+  const { code, message } = configProblem;
+  const text = message.split('\n').flatMap((line) => wrap(line, width - INDENT));
+  return ['', row('refused', code), ...text.map((line) => row('', line))];
 }
 
 function renderGeneration(generation: GenerationStatus): string[] {

@@ -88,6 +88,15 @@ export interface GenerationStatus {
   readonly drainLeftMs: number | null;
 }
 
+/** Why a service does not run with what its configuration says. */
+export interface ConfigProblem {
+  /** A code of the table in errors.ts. */
+  readonly code: string;
+  readonly message: string;
+  /** When the configuration in use was found good, in milliseconds since the epoch. */
+  readonly configOf: number;
+}
+
 export interface Status {
   readonly version: 1;
   readonly name: string;
@@ -98,6 +107,8 @@ export interface Status {
   readonly generations: readonly GenerationStatus[];
   readonly listeners: readonly { readonly name: string; readonly address: string; readonly origin: string }[];
   readonly lastReload: ReloadOutcome | null;
+  /** Null where the configuration in use is that of the last start or reload. */
+  readonly configProblem: ConfigProblem | null;
   /** The sentence that systemd shows too. */
   readonly summary: string;
 }

@@ -10,6 +10,8 @@ export interface Paths {
   readonly stateDirectory: string;
   readonly controlSocket: string;
   readonly stateFile: string;
+  /** What a start goes by whose configuration is refused. */
+  readonly lastGoodFile: string;
   /** What the next supervisor reads after one that died. */
   readonly liveFile: string;
 }
@@ -28,6 +30,7 @@ export function pathsOf(name: string, env: Environment, uid: number = process.ge
     stateDirectory,
     controlSocket: join(runtimeDirectory, 'control.sock'),
     stateFile: join(stateDirectory, 'state.json'),
+    lastGoodFile: join(stateDirectory, 'last-good.json'),
     liveFile: join(runtimeDirectory, 'live.json'),
   };
 }

@@ -6,11 +6,11 @@
  * It is not synced to the disk: it has to outlive a process, not the machine, and no worker outlives that either. It
  * holds the environment of the service and is for its user alone; secrets of ours are never in it (`Secrets`).
  */
-import { createHash } from 'node:crypto';
 import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import type { Config } from '../config/config.js';
 import { isSnapshot } from './check-snapshot.js';
 import type { Snapshot } from './inventory.js';
+import { sealText, unsealText } from './sealed-text.js';
 
 const LIVE_VERSION = 1;
 
@@ -24,11 +24,6 @@ export interface Live {
   readonly leftovers: readonly string[];
 }
 
-interface Seal {
-  readonly version: number;
-  readonly sha256: string;
-}
-
 /** The live state, or why there is none to be had. */
 export type LiveRead = { readonly live: Live } | { readonly live: null; readonly why: string };
 
@@ -40,13 +35,10 @@ export function readLive(path: string): LiveRead {
     const { code, message } = error as NodeJS.ErrnoException;
     return { live: null, why: code === 'ENOENT' ? 'there is none' : message };
   }
-  const end = text.indexOf('\n');
-  const body = text.slice(end + 1);
+  const unsealed = unsealText(LIVE_VERSION, text);
+  if (unsealed.text === null) return { live: null, why: unsealed.why };
   try {
-    const seal = JSON.parse(text.slice(0, end)) as Seal;
-    if (seal.version !== LIVE_VERSION) return { live: null, why: `its version is ${seal.version}` };
-    if (seal.sha256 !== checksum(body)) return { live: null, why: 'its checksum is wrong' };
-    const live = JSON.parse(body) as Live;
+    const live = JSON.parse(unsealed.text) as Live;
     return isSnapshot(live.state) ? { live } : { live: null, why: 'it is of another version of batond' };
   } catch {
     return { live: null, why: 'it is damaged' };
@@ -55,9 +47,7 @@ export function readLive(path: string): LiveRead {
 
 /** The text of the file, for `writeLive`. */
 export function encodeLive(live: Live): string {
-  const body = JSON.stringify(live);
-  const seal: Seal = { version: LIVE_VERSION, sha256: checksum(body) };
-  return `${JSON.stringify(seal)}\n${body}`;
+  return sealText(LIVE_VERSION, JSON.stringify(live));
 }
 
 /**
@@ -84,8 +74,4 @@ export function removeLive(path: string): void {
       // A read-only file system: what is there is found out by comparing it with the fd store.
     }
   }
-}
-
-function checksum(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
 }

@@ -3,36 +3,47 @@
  * is refused before anything is touched: a successor with a bad config ends, and the incumbent never noticed.
  */
 
-import { availableParallelism } from 'node:os';
-import type { Config } from '../config/config.js';
 import type { ConfigFlags } from '../config/keys.js';
-import { loadConfig } from '../config/load.js';
-import { workingDirectory } from '../config/working-directory.js';
 import { Audit } from '../control/audit.js';
 import { bindControlSocket, openTo } from '../control/bind.js';
 import { pathsOf } from '../control/paths.js';
 import { Rights } from '../control/rights.js';
 import { makeRuntimeDirectory } from '../control/runtime-directory.js';
 import { ControlServer } from '../control/server.js';
-import { BatondError } from '../errors.js';
+import { BatondError, EXIT } from '../errors.js';
 import { watchHost } from '../host/host-watch.js';
 import { selfCommand } from '../host/self.js';
 import { Descriptor } from '../inventory/descriptor.js';
 import { readLive, removeLive } from '../inventory/live-file.js';
 import { createLog, type Log } from '../log.js';
 import { native } from '../native.js';
-import { type Release, resolveRelease } from '../release/release.js';
+import { keepStart, OWN_MAIN, STABLE_MS, STANDS_IN_FOR } from '../start-guard.js';
 import { takeActivation } from '../systemd/activation.js';
 import { isJournalStream, openJournalStream } from '../systemd/journal-stream.js';
 import { managedBy } from '../systemd/managed-by.js';
 import { Notifier } from '../systemd/notify.js';
 import { startWatchdog } from '../systemd/watchdog.js';
 import { TAKEOVER_ENVIRONMENT } from '../takeover/messages.js';
+import { VERSION } from '../version.js';
 import { Departure } from './departure.js';
 import { inherit, refuseTakeover } from './inherit.js';
 import { restoreKept, splitPassed } from './kept.js';
 import { predecessorOf } from './predecessor-end.js';
+import {
+  describeProblem,
+  hasBeenGood,
+  keepLastGood,
+  readStart,
+  type Start,
+  startOfLastGood,
+  startOfLive,
+  underItsName,
+  utc,
+} from './start-config.js';
 import { Supervisor } from './supervisor.js';
+
+/** How long systemd may take to receive our last words. */
+const LAST_WORDS_MS = 5_000;
 
 /** Resolves with the exit status of this process. */
 export async function runSupervisor(flags: ConfigFlags, configFile: string | undefined): Promise<number> {
@@ -45,13 +56,19 @@ export async function runSupervisor(flags: ConfigFlags, configFile: string | und
     start = readStart(flags, configFile);
     if (passed.ours.size > 0) start = underItsName(start);
   } catch (error) {
-    if (successor && error instanceof BatondError) refuseTakeover(Number(takeoverFd), error.code, error.message);
-    const last = passed.ours.size > 0 && error instanceof BatondError ? lastStart(error) : null;
-    if (last === null) throw error;
-    start = last;
+    if (!(error instanceof BatondError)) throw error;
+    if (successor) {
+      refuseTakeover(Number(takeoverFd), error.code, error.message);
+      throw error;
+    }
+    const live = passed.ours.size > 0 ? startOfLive(error) : null;
+    const known = live ?? startOfLastGood(flags, error);
+    if (known === null) return refuseStart(error, passed.ours.size > 0 || hasBeenGood(flags));
+    start = known;
   }
   const { config, release } = start;
   const log = createLog({ name: config.name, level: config.log.level, env: process.env });
+  const replaced = takeVariable(STANDS_IN_FOR);
   const notifier = Notifier.fromEnvironment(process.env);
   const paths = pathsOf(config.name, process.env);
   const rights = new Rights(config.control, process.getuid?.() ?? 0);
@@ -60,6 +77,15 @@ export async function runSupervisor(flags: ConfigFlags, configFile: string | und
     config,
     audit,
     release,
+    configProblem: start.problem,
+    remarks: [
+      ...(start.problem === null ? [] : [describeProblem(start.problem)]),
+      ...(replaced === undefined ? [] : [`batond ${VERSION} stands in for ${replaced}, which failed at its start.`]),
+    ],
+    committed: (good) => {
+      keepLastGood(start, good, paths.lastGoodFile, log);
+      keepWhenStable();
+    },
     env: process.env,
     paths,
     log,
@@ -112,6 +138,7 @@ export async function runSupervisor(flags: ConfigFlags, configFile: string | und
     supervisor.control = control;
     acting = true;
     supervisor.continue(inherited);
+    keepWhenStable();
     reopen(path, rights, log);
     control.resume();
   } else {
@@ -125,20 +152,30 @@ export async function runSupervisor(flags: ConfigFlags, configFile: string | und
     startWatchdog(notifier, process.env, { successor, isAlive: () => supervisor.alive });
     supervisor.control = control;
     acting = true;
+    if (replaced !== undefined) {
+      log.error({ event: 'stands-in', replaced }, `${replaced} failed at its start: ${OWN_MAIN} runs in its place`);
+    }
     if (start.problem !== null) {
+      const { code, message, configOf } = start.problem;
       log.error(
-        { event: 'config-refused', code: start.problem.code },
-        `${start.problem.message}: going on with the configuration that was in use`,
+        { event: 'config-refused', code },
+        `${message}: going on with the last good configuration, of ${utc(configOf)}`,
       );
     }
     if (kept === null) supervisor.start(passed.others);
     else orForget(paths.liveFile, () => supervisor.adopt(kept, passed.others));
+    if (kept !== null) keepWhenStable();
     control.resume();
   }
   if (stopAsked) void departure.signalled();
   const status = await supervisor.ended;
   audit.close();
   return status;
+}
+
+/** From here on this batond has served; it is one to go back to when it has done so for a while. */
+function keepWhenStable(): void {
+  setTimeout(() => keepStart(OWN_MAIN, process.env), STABLE_MS).unref();
 }
 
 /** The rights of the new config hold from here on; a file that somebody has removed gives nobody any. */
@@ -151,36 +188,16 @@ function reopen(path: string, rights: Rights, log: Log): void {
   }
 }
 
-interface Start {
-  readonly config: Config;
-  readonly release: Release;
-  /** Why this is not what stands in the config now. */
-  readonly problem: BatondError | null;
-}
-
-function readStart(flags: ConfigFlags, configFile: string | undefined): Start {
-  const cwd = workingDirectory(process.env);
-  const config = loadConfig({ cwd, configFile, flags, cores: availableParallelism() });
-  const release = resolveRelease(config, { env: process.env, execPath: process.execPath, now: Date.now() });
-  return { config, release, problem: null };
-}
-
 /**
- * A config that has an error, or a release that is half deployed, is no reason to lose a service that runs: what was in
- * use is on record. Null where nothing is.
+ * The unit is not started again after EXIT.config, which would end workers that live, and leave down what only waits for
+ * its disk to be mounted. What is said then is another status, and the next start tries again.
  */
-function lastStart(problem: BatondError): Start | null {
-  const { live } = readLive(pathsOf('', process.env).liveFile);
-  const incumbent = live?.state.generations.find(({ role }) => role === 'incumbent');
-  return live === null || incumbent === undefined ? null : { config: live.config, release: incumbent.release, problem };
-}
-
-/** A service that lives keeps its name until it is stopped: its folders, its unit and its sockets go by it. */
-function underItsName(start: Start): Start {
-  const { live } = readLive(pathsOf(start.config.name, process.env).liveFile);
-  if (live === null || live.config.name === start.config.name) return start;
-  const problem = `the service is named ${live.config.name} and the config now says ${start.config.name}`;
-  return lastStart(new BatondError('CONFIG_INVALID', { problem })) ?? start;
+async function refuseStart(cause: BatondError, again: boolean): Promise<number> {
+  process.stderr.write(`batond: ${cause.message}\n`);
+  const notifier = Notifier.fromEnvironment(process.env);
+  notifier.status(`Could not start: ${cause.message.split('\n')[0]}.`);
+  await notifier.sent(LAST_WORDS_MS);
+  return again ? EXIT.software : cause.exitStatus;
 }
 
 /** A record that a supervisor fails on would make each that follows fail: the next one goes by the descriptors alone. */

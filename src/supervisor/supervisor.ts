@@ -7,7 +7,14 @@
  */
 import type { Config } from '../config/config.js';
 import type { Audit } from '../control/audit.js';
-import type { ReloadOptions, ReloadOutcome, ReloadStep, ReportSummary, Status } from '../control/messages.js';
+import type {
+  ConfigProblem,
+  ReloadOptions,
+  ReloadOutcome,
+  ReloadStep,
+  ReportSummary,
+  Status,
+} from '../control/messages.js';
 import type { Paths } from '../control/paths.js';
 import { ReloadClient } from '../control/reload-client.js';
 import { BatondError, EXIT } from '../errors.js';
@@ -66,6 +73,12 @@ const ON_RECORD_FIRST: ReadonlySet<Phase> = new Set(['opening', 'pausing']);
 export interface SupervisorOptions {
   readonly config: Config;
   readonly release: Release;
+  /** Why config and release are not what stands in the configuration now. */
+  readonly configProblem: ConfigProblem | null;
+  /** What the status says beside what runs, each a sentence. */
+  readonly remarks: readonly string[];
+  /** A generation of this release has been committed. */
+  readonly committed: (release: Release) => void;
   readonly env: NodeJS.ProcessEnv;
   readonly paths: Paths;
   readonly log: Log;
@@ -176,7 +189,10 @@ export class Supervisor {
       startWorker,
       bindDeclared: () => this.#listening.bindDeclared(config.listeners),
       probe: (worker) => probe(worker, config.upgrade.probe),
-      record: (generation) => this.#good.add(generation.release),
+      record: ({ release }) => {
+        this.#good.add(release);
+        options.committed(release);
+      },
       retire: (generation) => this.#retire(generation),
       drain: (generation) => this.#drainer.drain(generation, this.#stopping ? 'close' : 'move'),
       promoted: () => this.#restarter.activate(),
@@ -389,6 +405,7 @@ export class Supervisor {
         origin: listener.origin,
       })),
       lastReload: this.#inventory.lastReload,
+      configProblem: this.#options.configProblem,
       summary: this.#summary(),
     };
   }
@@ -415,9 +432,12 @@ export class Supervisor {
   }
 
   #summary(): string {
-    const summary = summarize(this.#inventory, this.#roller.state, !this.#handover.idle, this.#stopping);
     const { problem } = this.#mirror;
-    return problem === null ? summary : `${summary} A supervisor that dies cannot be replaced whole: ${problem}.`;
+    return [
+      summarize(this.#inventory, this.#roller.state, !this.#handover.idle, this.#stopping),
+      ...this.#options.remarks,
+      ...(problem === null ? [] : [`A supervisor that dies cannot be replaced whole: ${problem}.`]),
+    ].join(' ');
   }
 
   #announce(): void {

@@ -55,11 +55,15 @@ export function uninstallUnits({ scope, name, purge, force }: UninstallOptions):
   return { removed, kept };
 }
 
-/** The record of releases and the reports are batond's own; anything else there is an app's ($STATE_DIRECTORY). */
+/** Each of them also with the ending of one that was being written. */
+const OWN_FILES = ['state.json', 'last-good.json', 'starts.json', 'reports'];
+
+/** The records of releases and starts, and the reports, are batond's own; anything else there is an app's ($STATE_DIRECTORY). */
 function removeState(directory: string, removed: string[], kept: { path: string; why: string }[]): void {
   if (!existsSync(directory)) return;
   for (const file of readdirSync(directory)) {
-    if (file.startsWith('state.json') || file === 'reports') rmSync(join(directory, file), { recursive: true });
+    const isOwn = OWN_FILES.some((own) => file === own || file.startsWith(`${own}.`));
+    if (isOwn) rmSync(join(directory, file), { recursive: true });
   }
   if (!removeEmpty(directory)) kept.push({ path: directory, why: 'it holds files of the app (--purge removes them)' });
   else removed.push(directory);

@@ -101,7 +101,7 @@ describe('a supervisor that is killed', () => {
     const before = await service.status();
     service.writeConfig('name = "shop"\nworkers = "many"\n');
     expect(pidsOf(await service.killSupervisor())).toEqual(pidsOf(before));
-    expect(service.log).toContain('going on with the configuration that was in use');
+    expect(service.log).toContain('going on with the last good configuration');
     service.configure({});
     expect((await service.reload()).status, service.log).toBe(0);
     await service.expectNoLeftovers();

@@ -39,7 +39,11 @@ test('a removal needs a name, and drops all of that name', async () => {
   await host.tell({ notify: `${STORE}b`, fds: ['memfd three'] });
   await host.tell({ notify: 'FDSTOREREMOVE=1' });
   expect(host.open('/memfd:kept')).toBe(3);
-  expect(host.log).toContain('FDSTOREREMOVE=1 without a FDNAME= that is valid');
+  await eventually(
+    () => host.log,
+    (log) => log.includes('FDSTOREREMOVE=1 without a FDNAME= that is valid'),
+    { what: () => 'the log says what was wrong' },
+  );
   await host.tell({ notify: 'FDSTOREREMOVE=1\nFDNAME=a' });
   expect(host.open('/memfd:kept')).toBe(1);
   expect((await host.crash()).passed).toEqual([['b', 'three']]);

@@ -76,7 +76,7 @@ const SMALL = [
   '-m',
   'sh',
   '-c',
-  'mount -t tmpfs -o size=64k none "$RUNTIME_DIRECTORY" && exec "$@"',
+  'mount -t tmpfs -o size=64k,mode=755 none "$RUNTIME_DIRECTORY" && exec "$@"',
   'sh',
 ] as const;
 

@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { runArguments } from '../../src/cli/install.js';
 import type { ConfigFlags } from '../../src/config/keys.js';
 import { loadConfig } from '../../src/config/load.js';
+import { EXIT } from '../../src/errors.js';
 import { lineDiff } from '../../src/systemd/line-diff.js';
 import { socketAddress } from '../../src/systemd/socket-address.js';
 import { systemdVersion, verifyUnits } from '../../src/systemd/systemctl.js';
@@ -107,6 +108,14 @@ describe('the service unit', () => {
     for (const key of ['ProtectSystem', 'ProtectKernelTunables', 'AmbientCapabilities', 'Wants']) {
       expect(user).not.toHaveProperty(key);
     }
+  });
+
+  test('is never given up for failing starts, nor started again for a configuration that cannot be run', () => {
+    expect(settings({})).toMatchObject({
+      Restart: 'always',
+      StartLimitIntervalSec: '0',
+      RestartPreventExitStatus: String(EXIT.config),
+    });
   });
 
   test('holds what its systemd knows', () => {

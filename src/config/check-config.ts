@@ -1,0 +1,47 @@
+/** Says whether a value that was read from a file is a `Config`: what an older or a newer batond wrote may not be one. */
+import { isCount, isListOf, isMapOf, isNullOr, isNumber, isOneOf, isShape, isText } from '../shape.js';
+import type { Account } from './account.js';
+import type { Config, ListenerConfig, Program } from './config.js';
+
+type ProgramOf<Kind> = Extract<Program, { kind: Kind }>;
+const isNode = isShape<ProgramOf<'node'>>({
+  kind: isOneOf('node'),
+  entry: isText,
+  args: isListOf(isText),
+  runtime: isText,
+  runtimeArgs: isListOf(isText),
+});
+const isCommand = isShape<ProgramOf<'command'>>({ kind: isOneOf('command'), command: isListOf(isText) });
+
+type AddressOf<Kind> = Extract<ListenerConfig['address'], { kind: Kind }>;
+const isTcp = isShape<AddressOf<'tcp'>>({ kind: isOneOf('tcp'), host: isNullOr(isText), port: isCount });
+const isUnix = isShape<AddressOf<'unix'>>({ kind: isOneOf('unix'), path: isText });
+
+const isAccount = isShape<Account>({ kind: isOneOf('user', 'group'), name: isText, id: isCount });
+
+const isWellFormed = isShape<Config>({
+  name: isText,
+  file: isNullOr(isText),
+  program: (value) => isNode(value) || isCommand(value),
+  directory: isText,
+  workers: isCount,
+  ready: isOneOf('listen', 'notify', 'load'),
+  env: isMapOf(isText),
+  listeners: isListOf(
+    isShape<ListenerConfig>({ name: isText, address: (value) => isTcp(value) || isUnix(value), backlog: isCount }),
+  ),
+  upgrade: isShape<Config['upgrade']>({
+    readyTimeoutMs: isNumber,
+    drainTimeoutMs: isNumber,
+    takeoverTimeoutMs: isNumber,
+    probe: isNullOr(isText),
+    regretMs: isNumber,
+    stateMaxBytes: isNumber,
+  }),
+  stop: isShape<Config['stop']>({ killTimeoutMs: isNumber }),
+  restart: isShape<Config['restart']>({ delayMs: isNumber, delayMaxMs: isNumber, limit: isCount, stableMs: isNumber }),
+  control: isShape<Config['control']>({ read: isListOf(isAccount), act: isListOf(isAccount) }),
+  log: isShape<Config['log']>({ level: isOneOf('trace', 'debug', 'info', 'warn', 'error', 'fatal') }),
+});
+
+export const isConfig = (value: unknown): value is Config => isWellFormed(value);

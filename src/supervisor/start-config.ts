@@ -1,0 +1,108 @@
+/**
+ * What a supervisor starts with: the configuration as it stands, or, where that is refused, one that is known to be good.
+ * A file with an error, or a release that is half deployed, is no reason to lose a service that runs, or to leave one down
+ * that ran yesterday. Whoever asks for a reload is there to be told; such a start has nobody, so it says so in the status.
+ */
+import { availableParallelism } from 'node:os';
+import type { Config } from '../config/config.js';
+import type { ConfigFlags } from '../config/keys.js';
+import { loadConfig } from '../config/load.js';
+import { workingDirectory } from '../config/working-directory.js';
+import type { ConfigProblem } from '../control/messages.js';
+import { pathsOf } from '../control/paths.js';
+import { BatondError } from '../errors.js';
+import { type LastGood, readLastGood, writeLastGood } from '../inventory/last-good-file.js';
+import { readLive } from '../inventory/live-file.js';
+import type { Log } from '../log.js';
+import { isUsable } from '../release/compare.js';
+import { type Release, resolveRelease } from '../release/release.js';
+import { managedBy } from '../systemd/managed-by.js';
+
+export interface Start {
+  readonly config: Config;
+  readonly release: Release;
+  /** Why this is not what stands in the config now. */
+  readonly problem: ConfigProblem | null;
+}
+
+/** Throws where the configuration is refused. */
+export function readStart(flags: ConfigFlags, configFile: string | undefined): Start {
+  const cwd = workingDirectory(process.env);
+  const config = loadConfig({ cwd, configFile, flags, cores: availableParallelism() });
+  return { config, release: releaseOf(config), problem: null };
+}
+
+/** What a supervisor ran with whose workers live. Null where nothing is on record. */
+export function startOfLive(cause: BatondError): Start | null {
+  const { live } = readLive(pathsOf('', process.env).liveFile);
+  const incumbent = live?.state.generations.find(({ role }) => role === 'incumbent');
+  if (live === null || incumbent === undefined) return null;
+  const { config } = live;
+  return { config, release: incumbent.release, problem: problemOf(cause, incumbent.release.resolvedAt) };
+}
+
+/**
+ * The last one that was committed, with its release, which may be another than the one that is deployed now. Null where
+ * there is none, nothing left to run it with, or no systemd, since then somebody is there who can mend the config at once.
+ */
+export function startOfLastGood(flags: ConfigFlags, cause: BatondError): Start | null {
+  const lastGood = lastGoodOf(flags);
+  if (lastGood === null) return null;
+  const { config, at } = lastGood;
+  try {
+    const release = isUsable(lastGood.release) ? lastGood.release : releaseOf(config);
+    return { config, release, problem: problemOf(cause, at) };
+  } catch {
+    return null;
+  }
+}
+
+/** Whether there is a last good one, be it one that cannot be run just now. */
+export const hasBeenGood = (flags: ConfigFlags): boolean => lastGoodOf(flags) !== null;
+
+/** A service that lives keeps its name until it is stopped: its folders, its unit and its sockets go by it. */
+export function underItsName(start: Start): Start {
+  const { live } = readLive(pathsOf(start.config.name, process.env).liveFile);
+  if (live === null || live.config.name === start.config.name) return start;
+  const problem = `the service is named ${live.config.name} and the config now says ${start.config.name}`;
+  return startOfLive(new BatondError('CONFIG_INVALID', { problem })) ?? start;
+}
+
+/** "Running with the configuration of 2026-11-21 15:33:07 UTC, since the one that stands there is refused: …". */
+export function describeProblem({ message, configOf }: ConfigProblem): string {
+  const [first = '', ...more] = message.split('\n');
+  const rest = more.length === 0 ? '' : ` (and ${more.length} more)`;
+  return `Running with the configuration of ${utc(configOf)}, since the one that stands there is refused: ${first}${rest}.`;
+}
+
+/** "2026-11-21 15:33:07 UTC" */
+export function utc(epochMs: number): string {
+  return `${new Date(epochMs).toISOString().replace('T', ' ').slice(0, 19)} UTC`;
+}
+
+/** What has been committed is what the next start may need; a disk that fails is said and stops nothing. */
+export function keepLastGood({ config, problem }: Start, release: Release, file: string, log: Log): void {
+  if (problem !== null) return;
+  try {
+    writeLastGood(file, { config, release, at: Date.now() });
+  } catch (error) {
+    const { message } = error as Error;
+    log.error(
+      { event: 'state-unwritable', err: error },
+      `the configuration could not be kept as the last good one: ${message}`,
+    );
+  }
+}
+
+/** Under systemd the folder has no need of a name, which only the configuration might know. */
+function lastGoodOf(flags: ConfigFlags): LastGood | null {
+  return managedBy(process.env) === null ? null : readLastGood(pathsOf(flags.name ?? '', process.env).lastGoodFile);
+}
+
+function releaseOf(config: Config): Release {
+  return resolveRelease(config, { env: process.env, execPath: process.execPath, now: Date.now() });
+}
+
+function problemOf({ code, message }: BatondError, configOf: number): ConfigProblem {
+  return { code, message, configOf };
+}
