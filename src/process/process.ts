@@ -23,6 +23,9 @@ export class Process {
   readonly #onExit: (exit: Exit) => void;
   #watcher: Watcher | null;
   #timer: NodeJS.Timeout | null = null;
+  /** Set while it has ended and its parent has not reaped it: stops waiting for that. */
+  #stopReaping: (() => void) | null = null;
+  #reaping = false;
 
   constructor(pid: number, pidfd: Fd, onExit: (exit: Exit) => void) {
     this.pid = pid;
@@ -73,21 +76,28 @@ export class Process {
     this.signal('SIGKILL');
   }
 
-  /** Looks away, and back: an exit in between is seen at `resume`, here or by whoever holds the pidfd then. */
+  /**
+   * Looks away, and back: an exit in between is seen at `resume`, here or by whoever holds the pidfd then. Until then it
+   * is told to nobody and the pidfd stays open, also of one that has ended already and waits for its reaper.
+   */
   pause(): void {
     this.#watcher?.update({ readable: false, writable: false });
+    this.#stopReaping?.();
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
   }
 
   resume(): void {
     this.#watcher?.update({ readable: true, writable: false });
+    if (this.#reaping && this.#stopReaping === null) this.#waitForReaper();
   }
 
   /** Lets go of it without a word: somebody else watches it from here on. */
   release(): void {
     this.#watcher?.close();
     this.#watcher = null;
+    this.#stopReaping?.();
+    this.#reaping = false;
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#pidfd.close();
   }
@@ -108,16 +118,22 @@ export class Process {
    * up (Linux 6.9). It is readable all the while, so only the hang-up is waited for.
    */
   #waitForReaper(): void {
+    this.#reaping = true;
     const settle = () => {
-      watcher.close();
-      clearTimeout(timer);
+      this.#stopReaping?.();
       this.#settle(this.#exitStatus());
     };
     const watcher = native().watch(this.#pidfd.fd, { readable: false, writable: true }, settle);
     const timer = setTimeout(settle, REAP_TIMEOUT_MS);
+    this.#stopReaping = () => {
+      watcher.close();
+      clearTimeout(timer);
+      this.#stopReaping = null;
+    };
   }
 
   #settle(exit: Exit | null): void {
+    this.#reaping = false;
     this.#pidfd.close();
     this.#onExit(exit ?? { code: null, signal: null });
   }

@@ -128,8 +128,10 @@ export class Handover {
       this.#channel = new PacketSocket(mine.take(), {
         onPacket: (message, fds, sender) => this.#receive(message, fds, sender),
         // Its exit says more than the end of the channel; one that only closes its end before it is main is of no use.
-        onClose: () => {
-          if (!this.yielding) this.#successor?.kill();
+        onClose: (reason, ended) => {
+          if (this.yielding) return;
+          if (ended) this.#successor?.kill();
+          else this.#runner.post('violated', new BatondError('INVENTORY_NOT_SENT', { reason }));
         },
       });
     } catch (error) {
