@@ -15,6 +15,9 @@ import type { ManagedServers } from './listen.js';
 import type { MoveIn } from './move-in.js';
 import type { MoveOut } from './move-out.js';
 
+/** How long a connection that has asked for nothing yet may still begin: its client may have connected just now to ask. */
+const UNUSED_GRACE_MS = 1_000;
+
 type Told = (tally: DrainTally) => void;
 
 export class Drain {
@@ -26,6 +29,7 @@ export class Drain {
   readonly #moveIn: MoveIn;
   readonly #waiting: Told[] = [];
   #idle: Idle = 'wait';
+  #unusedMayEnd = false;
   #looking = false;
 
   constructor(
@@ -45,6 +49,7 @@ export class Drain {
   /** May be asked again, with 'close' after the others; each asker is told. */
   begin(idle: Idle, drained: Told): void {
     this.#waiting.push(drained);
+    if (idle === 'close' && this.#idle !== 'close') this.#endUnusedLater();
     if (this.#idle !== 'close') this.#idle = idle;
     if (this.#idle === 'move') this.#links.endRound();
     this.#servers.end();
@@ -73,7 +78,15 @@ export class Drain {
 
   #endIdle(): void {
     const idle = findIdle(this.#servers, this.#connections);
-    endIdle([...idle, ...findUnused(this.#connections, idle)], (socket) => this.#connections.foretell(socket, 'cut'));
+    const unused = this.#unusedMayEnd ? findUnused(this.#connections, idle) : [];
+    endIdle([...idle, ...unused], (socket) => this.#connections.foretell(socket, 'cut'));
+  }
+
+  #endUnusedLater(): void {
+    setTimeout(() => {
+      this.#unusedMayEnd = true;
+      this.look();
+    }, UNUSED_GRACE_MS);
   }
 
   /** An HTTP/2 session is told on its own, and its connection then ends like any other. */

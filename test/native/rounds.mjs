@@ -156,6 +156,30 @@ const ROWS = {
     () => withPair((a) => n.setPassCredentials(a, true)),
     () => refused('EBADF', () => n.setPassCredentials(CLOSED, true)),
   ],
+  peerGroups: [() => withPair(n.peerGroups), () => refused('EBADF', () => n.peerGroups(CLOSED))],
+  userByName: [() => n.userByName('root'), () => n.userByName('nobody-at-all')],
+  groupByName: [() => n.groupByName('root'), () => refused(null, () => n.groupByName(7))],
+  userName: [() => n.userName(0), () => n.userName(4_000_000_000)],
+  sameFile: [() => withPair(n.sameFile), () => refused('EBADF', () => n.sameFile(0, CLOSED))],
+  epollCreate: [() => withFd(n.epollCreate(), () => {}), () => {}],
+  epollAdd: [
+    () => withFd(n.epollCreate(), (epoll) => withPair((a) => n.epollAdd(epoll, a))),
+    () => withFd(n.epollCreate(), (epoll) => refused('EBADF', () => n.epollAdd(epoll, CLOSED))),
+  ],
+  epollRemove: [
+    () =>
+      withFd(n.epollCreate(), (epoll) =>
+        withPair((a) => {
+          n.epollAdd(epoll, a);
+          n.epollRemove(epoll, a);
+        }),
+      ),
+    () => withFd(n.epollCreate(), (epoll) => withPair((a) => refused('ENOENT', () => n.epollRemove(epoll, a)))),
+  ],
+  epollWait: [
+    () => withFd(n.epollCreate(), (epoll) => n.epollWait(epoll)),
+    () => refused('EBADF', () => n.epollWait(CLOSED)),
+  ],
   dup: [() => withFd(n.dup(0), () => {}), () => refused('EBADF', () => n.dup(CLOSED))],
   close: [() => n.close(n.dup(0)), () => refused('EBADF', () => n.close(CLOSED))],
   spawn: [
@@ -207,6 +231,14 @@ const ROWS = {
     () => refused('EINVAL', () => n.memfdCreate('x'.repeat(300))),
   ],
   memfdSeal: [() => withFd(n.memfdCreate('m'), n.memfdSeal), () => refused('EINVAL', () => withPair(n.memfdSeal))],
+  memfdIsSealed: [
+    () =>
+      withFd(n.memfdCreate('m'), (fd) => {
+        n.memfdSeal(fd);
+        n.memfdIsSealed(fd);
+      }),
+    () => refused('EBADF', () => n.memfdIsSealed(CLOSED)),
+  ],
   watch: [
     () =>
       withPair((a, b) => {

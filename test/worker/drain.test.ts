@@ -92,6 +92,21 @@ test('a connection that has asked for nothing yet is closed with the idle ones',
   await drained;
 });
 
+test('a connection that asks for the first time as idle ones are closed is answered', async () => {
+  await using worker = await startServing('answers-http.mjs');
+  using idle = await Client.connect(worker.listeners.port());
+  await idle.get();
+  using client = await Client.connect(worker.listeners.port());
+  while ((await worker.measure()).connections < 2);
+  const drained = worker.drain('close');
+  expect(await idle.ended).toBe('fin');
+  client.write('GET / HTTP/1.1\r\nHost: test\r\n\r\n');
+  expect((await client.answer()).connection).toBe('close');
+  idle.close();
+  client.close();
+  await drained;
+});
+
 test('closing the idle may follow waiting for them, and both are told', async () => {
   await using worker = await startServing('answers-http.mjs');
   using client = await Client.connect(worker.listeners.port());
