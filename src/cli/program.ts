@@ -13,6 +13,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Register>>> = {
   report: async () => (await import('./report.js')).registerReport,
   stop: async () => (await import('./stop.js')).registerStop,
   check: async () => (await import('./check.js')).registerCheck,
+  seal: async () => (await import('./seal.js')).registerSeal,
   install: async () => (await import('./install.js')).registerInstall,
   uninstall: async () => (await import('./uninstall.js')).registerUninstall,
 };
