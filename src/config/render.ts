@@ -45,12 +45,37 @@ function rowsOf(config: Config): [string, string][] {
     ['upgrade.takeover_timeout', formatDuration(upgrade.takeoverTimeoutMs)],
     ...(program.kind === 'node' ? [['upgrade.probe', upgrade.probe ?? 'none'] as [string, string]] : []),
     ['upgrade.regret', formatDuration(upgrade.regretMs)],
+    ...releaseRows(config),
     ['stop.kill_timeout', formatDuration(config.stop.killTimeoutMs)],
     ['restart.delay', formatDuration(restart.delayMs)],
     ['restart.delay_max', formatDuration(restart.delayMaxMs)],
     ['restart.limit', `${restart.limit}`],
     ['restart.stable', formatDuration(restart.stableMs)],
     ['log.level', config.log.level],
+  ];
+}
+
+function releaseRows({ release, hooks }: Config): [string, string][] {
+  const { current, verify, publicKey } = release;
+  const hookRows = [
+    ['hooks.pre_reload', hooks.preReload],
+    ['hooks.post_reload', hooks.postReload],
+    ['hooks.on_error', hooks.onError],
+  ] as const;
+  const said = hookRows.flatMap(([key, argv]): [string, string][] => (argv === null ? [] : [[key, quote(argv)]]));
+  return [
+    ['release.current', current ?? 'none watched'],
+    ...(current === null
+      ? []
+      : ([
+          ['release.debounce', formatDuration(release.debounceMs)],
+          ['release.recheck', formatDuration(release.recheckMs)],
+          ['release.revert', `${release.revert}`],
+        ] as [string, string][])),
+    ['release.verify', verify],
+    ...(publicKey === null ? [] : [['release.public_key', publicKey] as [string, string]]),
+    ...said,
+    ...(said.length === 0 ? [] : [['hooks.timeout', formatDuration(hooks.timeoutMs)] as [string, string]]),
   ];
 }
 

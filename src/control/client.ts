@@ -2,7 +2,15 @@
 import { createInterface } from 'node:readline';
 import { BatondError, ERRORS, type ErrorCode } from '../errors.js';
 import type { Report } from '../inventory/report.js';
-import type { ReloadLine, ReloadOptions, ReloadOutcome, ReportSummary, Status } from './messages.js';
+import type {
+  HistoryRow,
+  ReloadLine,
+  ReloadOptions,
+  ReloadOutcome,
+  ReportSummary,
+  RollbackOptions,
+  Status,
+} from './messages.js';
 import { controlSockets } from './paths.js';
 
 // An `import` of node:http reads each of its exports, the lazy ones too, which loads a WebSocket client: 20 ms on Node
@@ -42,7 +50,20 @@ export class ControlClient {
   /** Asks for a reload and stays until the verdict; ending this process before the commit abandons the reload. */
   async reload(onLine: (line: ReloadLine) => void, { noOldAfterMs }: ReloadOptions): Promise<ReloadOutcome> {
     const query = noOldAfterMs === null ? '' : `?no_old_after_ms=${noOldAfterMs}`;
-    const response = await this.#call('POST', `/v1/reload${query}`);
+    return this.#followReload(`/v1/reload${query}`, onLine, noOldAfterMs !== null);
+  }
+
+  /** As `reload`; `to` is a generation, null the last good release. Throws NO_ROLLBACK_TARGET too. */
+  async rollback(onLine: (line: ReloadLine) => void, { to }: RollbackOptions): Promise<ReloadOutcome> {
+    return this.#followReload(`/v1/rollback${to === null ? '' : `?to=${to}`}`, onLine, false);
+  }
+
+  async #followReload(
+    path: string,
+    onLine: (line: ReloadLine) => void,
+    untilOldIsGone: boolean,
+  ): Promise<ReloadOutcome> {
+    const response = await this.#call('POST', path);
     let verdict: ReloadOutcome | null = null;
     let oldIsGone = false;
     try {
@@ -58,12 +79,17 @@ export class ControlClient {
     if (verdict === null) {
       throw new BatondError('CONTROL_FAILED', { reason: 'the supervisor went away before the verdict; see its log' });
     }
-    if (verdict.ok && noOldAfterMs !== null && !oldIsGone) {
+    if (verdict.ok && untilOldIsGone && !oldIsGone) {
       const reason =
         'the reload is done, but the supervisor went away before the old generations were gone; see its log';
       throw new BatondError('CONTROL_FAILED', { reason });
     }
     return verdict;
+  }
+
+  /** The oldest first. */
+  async history(): Promise<HistoryRow[]> {
+    return JSON.parse(await text(await this.#call('GET', '/v1/history')));
   }
 
   /** The oldest first. */

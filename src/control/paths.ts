@@ -10,6 +10,7 @@ export interface Paths {
   readonly stateDirectory: string;
   readonly controlSocket: string;
   readonly stateFile: string;
+  readonly historyFile: string;
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -26,6 +27,7 @@ export function pathsOf(name: string, env: Environment, uid: number = process.ge
     stateDirectory,
     controlSocket: join(runtimeDirectory, 'control.sock'),
     stateFile: join(stateDirectory, 'state.json'),
+    historyFile: join(stateDirectory, 'history.json'),
   };
 }
 

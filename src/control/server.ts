@@ -9,7 +9,7 @@ import { BatondError, type ErrorCode } from '../errors.js';
 import { Descriptor } from '../inventory/descriptor.js';
 import type { Report } from '../inventory/report.js';
 import { type Fd, native } from '../native.js';
-import type { ReloadOptions, ReportSummary, Status } from './messages.js';
+import type { HistoryRow, ReloadOptions, ReportSummary, RollbackOptions, Status } from './messages.js';
 import { ReloadClient } from './reload-client.js';
 
 // Not by `import`, which would read its lazy exports too and cost each takeover tens of milliseconds; see client.ts.
@@ -25,6 +25,10 @@ export interface ControlHandlers {
   status(): Promise<Status>;
   /** Throws BUSY and the like; afterwards the client is told everything through its stream. */
   reload(client: ReloadClient, options: ReloadOptions): void;
+  /** As `reload`; throws NO_ROLLBACK_TARGET too. */
+  rollback(client: ReloadClient, options: RollbackOptions): void;
+  /** The oldest first. */
+  history(): HistoryRow[];
   /** The oldest first. */
   reports(): ReportSummary[];
   /** Null is the last one. Throws NO_REPORT. */
@@ -91,6 +95,12 @@ export class ControlServer {
         case 'POST /v1/reload':
           this.#handlers.reload(ReloadClient.answering(response), reloadOptions(url.searchParams));
           return;
+        case 'POST /v1/rollback':
+          this.#handlers.rollback(ReloadClient.answering(response), rollbackOptions(url.searchParams));
+          return;
+        case 'GET /v1/history':
+          send(response, 200, this.#handlers.history());
+          return;
         case 'GET /v1/reports':
           send(response, 200, this.#handlers.reports());
           return;
@@ -111,7 +121,12 @@ export class ControlServer {
   }
 }
 
-const STATUS: Partial<Record<ErrorCode, number>> = { BUSY: 409, NO_REPORT: 404, REQUEST_INVALID: 400 };
+const STATUS: Partial<Record<ErrorCode, number>> = {
+  BUSY: 409,
+  NO_REPORT: 404,
+  NO_ROLLBACK_TARGET: 404,
+  REQUEST_INVALID: 400,
+};
 
 /** The longest time that may be asked for; Node's timers know no more than 2^31 milliseconds either. */
 const MAX_NO_OLD_AFTER_MS = 24 * 60 * 60 * 1_000;
@@ -124,6 +139,13 @@ function reloadOptions(query: URLSearchParams): ReloadOptions {
   throw new BatondError('REQUEST_INVALID', {
     problem: `no_old_after_ms is ${text}: 1 to ${MAX_NO_OLD_AFTER_MS} milliseconds`,
   });
+}
+
+function rollbackOptions(query: URLSearchParams): RollbackOptions {
+  const text = query.get('to');
+  if (text === null) return { to: null };
+  if (/^[1-9]\d{0,14}$/.test(text)) return { to: Number(text) };
+  throw new BatondError('REQUEST_INVALID', { problem: `to is ${text}: the number of a generation` });
 }
 
 function send(response: ServerResponse, status: number, body: object): void {

@@ -7,6 +7,7 @@ import { type Fd, native } from '../native.js';
 import type { Release } from '../release/release.js';
 import { Generation, type GenerationRecord } from './generation.js';
 import { type ListenerRecord, Listeners } from './listeners.js';
+import type { Order } from './order.js';
 import type { ReporterRecord } from './report.js';
 import { Worker, type WorkerEvents } from './worker.js';
 
@@ -32,6 +33,8 @@ export interface Snapshot {
   /** Clients that wait until the older generations are gone: their descriptors are `patient.<report>`. */
   readonly patient?: readonly { readonly report: number; readonly sinceMs: number }[];
   readonly reports?: ReporterRecord;
+  /** What the reload under way is to do; without it, what every reload does. */
+  readonly order?: Order;
 }
 
 /** What a takeover hands on and no file may ever hold. */

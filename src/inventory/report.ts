@@ -9,7 +9,7 @@ import type { DrainTally } from '../channel/messages.js';
 export const REPORT_VERSION = 1;
 
 /** The parts of a reload in their order; 'rollback' in place of what did not come to be. */
-export type ReportPhase = 'takeover' | 'boot' | 'probe' | 'switch' | 'soak' | 'commit' | 'rollback';
+export type ReportPhase = 'takeover' | 'verify' | 'hook' | 'boot' | 'probe' | 'switch' | 'soak' | 'commit' | 'rollback';
 
 /** Why connections ended that their clients had not given up. */
 export type CutCause =
@@ -38,7 +38,7 @@ export interface Report {
   readonly version: typeof REPORT_VERSION;
   readonly number: number;
   /** 'regret': nobody asked; a generation that kept crashing was given up for the last good release. */
-  readonly kind: 'reload' | 'regret';
+  readonly kind: 'reload' | 'rollback' | 'regret';
   /** Milliseconds since the epoch. */
   readonly startedAt: number;
   /** The generation that served when it began. */

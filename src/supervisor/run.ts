@@ -17,6 +17,7 @@ import { selfCommand } from '../host/self.js';
 import { Descriptor } from '../inventory/descriptor.js';
 import { createLog } from '../log.js';
 import { native } from '../native.js';
+import { readTarget, type Target } from '../release/current.js';
 import { type Release, resolveRelease } from '../release/release.js';
 import { takeActivation } from '../systemd/activation.js';
 import { isJournalStream, openJournalStream } from '../systemd/journal-stream.js';
@@ -33,9 +34,12 @@ export async function runSupervisor(flags: ConfigFlags, configFile: string | und
   native().setProcessName('batond');
   let config: Config;
   let release: Release;
+  let target: Target | null;
   try {
     const cwd = workingDirectory(process.env);
     config = loadConfig({ cwd, configFile, flags, cores: availableParallelism() });
+    // Before the release: should the symlink move in between, the watch finds another target than this.
+    target = config.release.current === null ? null : readTarget(config.release.current);
     release = resolveRelease(config, { env: process.env, execPath: process.execPath, now: Date.now() });
   } catch (error) {
     if (successor && error instanceof BatondError) refuseTakeover(Number(takeoverFd), error.code, error.message);
@@ -47,6 +51,7 @@ export async function runSupervisor(flags: ConfigFlags, configFile: string | und
   const supervisor = new Supervisor({
     config,
     release,
+    target,
     env: process.env,
     paths,
     log,
@@ -72,6 +77,8 @@ export async function runSupervisor(flags: ConfigFlags, configFile: string | und
   const handlers = {
     status: () => supervisor.status(),
     reload: supervisor.reload.bind(supervisor),
+    rollback: supervisor.rollback.bind(supervisor),
+    history: () => supervisor.history(),
     reports: () => supervisor.reports(),
     report: (number: number | null) => supervisor.report(number),
     stop: () => supervisor.stop(),

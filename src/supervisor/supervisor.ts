@@ -6,13 +6,22 @@
  * Start order: inherit, control socket, workers. Stop order: its reverse.
  */
 import type { Config } from '../config/config.js';
-import type { ReloadOptions, ReloadOutcome, ReloadStep, ReportSummary, Status } from '../control/messages.js';
+import type {
+  HistoryRow,
+  ReloadOptions,
+  ReloadOutcome,
+  ReloadStep,
+  ReportSummary,
+  RollbackOptions,
+  Status,
+} from '../control/messages.js';
 import type { Paths } from '../control/paths.js';
 import { ReloadClient } from '../control/reload-client.js';
 import { BatondError, EXIT } from '../errors.js';
 import type { Generation } from '../inventory/generation.js';
 import { Inventory, type NamedFds, type Secrets, type Snapshot } from '../inventory/inventory.js';
 import { describeListener, isDatagram } from '../inventory/listeners.js';
+import type { Order } from '../inventory/order.js';
 import type { Report } from '../inventory/report.js';
 import { ReportFiles } from '../inventory/report-files.js';
 import type { Worker, WorkerEvents } from '../inventory/worker.js';
@@ -20,21 +29,27 @@ import type { Log } from '../log.js';
 import { type Fd, native } from '../native.js';
 import { monotonicMs } from '../process/monotonic.js';
 import type { Exit } from '../process/process.js';
-import type { Release } from '../release/release.js';
+import { isSameRelease } from '../release/compare.js';
+import { readTarget, type Target } from '../release/current.js';
+import { type Release, rootOf } from '../release/release.js';
+import type { ReleaseWatch } from '../release/watch.js';
 import type { Activated } from '../systemd/activation.js';
 import { managedBy } from '../systemd/managed-by.js';
 import type { Notifier } from '../systemd/notify.js';
 import { VERSION } from '../version.js';
+import type { Attempt } from './attempt.js';
+import { Deployment } from './deployment.js';
 import { Drainer } from './drainer.js';
 import { GoodReleases } from './good-releases.js';
 import { Handover, type SuccessorCommand } from './handover.js';
+import { History } from './history.js';
 import type { Inherited } from './inherit.js';
 import { Listening } from './listening.js';
 import { probe } from './probe.js';
 import { describeCut, summaryOf } from './report-words.js';
 import { Reporter } from './reporter.js';
 import { Restarter } from './restarter.js';
-import { Roller } from './roller.js';
+import { Roller, type RollRequest } from './roller.js';
 import { type SpawnContext, spawnWorker } from './spawn-worker.js';
 import { generationStatus } from './status.js';
 import { summarize } from './summary.js';
@@ -47,6 +62,8 @@ const STOP_MARGIN_MS = 5_000;
 export interface SupervisorOptions {
   readonly config: Config;
   readonly release: Release;
+  /** Where release.current led when the release was resolved; null where none is watched. */
+  readonly target: Target | null;
   readonly env: NodeJS.ProcessEnv;
   readonly paths: Paths;
   readonly log: Log;
@@ -77,6 +94,12 @@ export class Supervisor {
   readonly #reporter: Reporter;
   readonly #reports: ReportFiles;
   readonly #tickets: TicketSecret;
+  readonly #deployment: Deployment;
+  readonly #history: History;
+  #watch: ReleaseWatch | null = null;
+  /** The one under way, or the last one. */
+  #attempt: Attempt | null = null;
+  #order: Order = { kind: 'reload', release: null };
   /** Asked for by the reload under way. */
   #noOldAfterMs: number | null = null;
   #control: ControlGate | null = null;
@@ -96,6 +119,18 @@ export class Supervisor {
     this.#inventory = new Inventory(config.name, paths.runtimeDirectory);
     this.#listening = new Listening(log, () => this.#inventory);
     this.#good = new GoodReleases(paths.stateFile, log, () => this.#inventory);
+    this.#history = new History(paths.historyFile, log);
+    this.#deployment = new Deployment({
+      config,
+      env: options.env,
+      log,
+      serving: () => this.#inventory.incumbent?.release ?? null,
+      step: (step, message) => {
+        this.#reporter.surrounding(step);
+        this.#stepTaken(step, message);
+      },
+      announce: () => this.#announce(),
+    });
     this.#tickets = new TicketSecret((secret) => {
       for (const worker of this.#inventory.workers()) worker.giveTicketSecret(secret);
     });
@@ -171,7 +206,9 @@ export class Supervisor {
   start(activated: readonly Activated[]): void {
     for (const { fd, name } of activated) this.#adoptActivated(fd, name);
     this.#good.read();
+    this.#inventory.nextGeneration = this.#history.nextGeneration;
     this.#beginStart(this.#options.release);
+    void this.#watchCurrent();
   }
 
   /** Several sockets of a .socket unit have the same name: the number of the descriptor tells them apart. */
@@ -204,22 +241,53 @@ export class Supervisor {
     this.#noOldAfterMs = state.noOldAfterMs ?? null;
     this.#tickets.restore(state.tickets ?? null);
     this.#activate();
-    if (client === undefined) return;
-    this.#attend(ReloadClient.adopt(client), state.reloadSinceMs ?? monotonicMs());
-    this.#beginReload();
+    void this.#watchCurrent();
+    const order = state.order ?? { kind: 'reload', release: null };
+    if (client === undefined && order.kind !== 'watch') return;
+    this.#attend(client === undefined ? null : ReloadClient.adopt(client), state.reloadSinceMs ?? monotonicMs());
+    this.#beginReload(order);
   }
 
   /** Asks for a reload; the client hears the rest. Throws BUSY and STOPPING. */
   reload(client: ReloadClient, { noOldAfterMs }: ReloadOptions): void {
+    this.#refuseOthers();
+    this.#noOldAfterMs = noOldAfterMs;
+    this.#begin(client, { kind: 'reload', release: null });
+  }
+
+  /** The same, to a release of before. Throws NO_ROLLBACK_TARGET too. */
+  rollback(client: ReloadClient, { to }: RollbackOptions): void {
+    this.#refuseOthers();
+    const serving = this.#inventory.incumbent?.release;
+    if (serving === undefined) throw new BatondError('NO_ROLLBACK_TARGET', { reason: 'nothing serves' });
+    const release = to === null ? this.#good.before(serving) : this.#history.releaseOf(to);
+    const refuse = (reason: string) => new BatondError('NO_ROLLBACK_TARGET', { reason });
+    if (release === null) throw refuse('no other release has served that is still there');
+    if (isSameRelease(release, serving)) throw refuse(`generation ${to} is of the release that serves`);
+    this.#noOldAfterMs = null;
+    this.#begin(client, { kind: 'rollback', release });
+  }
+
+  /** Throws BUSY and STOPPING. */
+  #refuseOthers(): void {
     if (this.#stopping) throw new BatondError('STOPPING', { name: this.#options.config.name });
-    if (!this.#handover.idle || this.#roller.state !== 'steady') {
+    if (this.#isBusy) {
       throw new BatondError('BUSY', { generation: this.#inventory.nextGeneration - (this.#handover.idle ? 1 : 0) });
     }
-    this.#noOldAfterMs = noOldAfterMs;
-    this.#reporter.begin('reload', this.#inventory.incumbent?.number ?? null);
+  }
+
+  get #isBusy(): boolean {
+    return !this.#handover.idle || this.#roller.state !== 'steady' || this.#deployment.busy;
+  }
+
+  #begin(client: ReloadClient | null, order: Order): void {
+    const { current } = this.#options.config.release;
+    this.#order = order;
+    this.#attempt = this.#newAttempt(order.kind, order.release, current === null ? null : readTarget(current));
+    this.#reporter.begin(order.kind === 'rollback' ? 'rollback' : 'reload', this.#inventory.incumbent?.number ?? null);
     this.#reporter.takeover();
     this.#attend(client, monotonicMs());
-    this.#options.log.info({ event: 'reload' }, 'reload: starting the next supervisor');
+    this.#options.log.info({ event: 'reload', kind: order.kind }, 'reload: starting the next supervisor');
     this.#options.notifier.reloading();
     this.#client.step('takeover', 'starting the next supervisor');
     this.#handover.begin();
@@ -240,7 +308,9 @@ export class Supervisor {
     this.#stopping = true;
     this.#options.log.info({ event: 'stop' }, 'stopping: no new connections, what is in flight is finished');
     const cause = new BatondError('STOPPING', { name: this.#options.config.name });
+    this.#watch?.close();
     this.#handover.abort(cause);
+    this.#deployment.stop(cause);
     this.#roller.abort(cause);
     this.#sayStopping();
     this.#restarter.freeze();
@@ -269,6 +339,10 @@ export class Supervisor {
     };
   }
 
+  history(): HistoryRow[] {
+    return this.#history.rows();
+  }
+
   reports(): ReportSummary[] {
     return this.#reports.numbers().flatMap((number) => {
       const report = this.#reports.read(number);
@@ -287,11 +361,13 @@ export class Supervisor {
   #state(): Status['state'] {
     if (this.#stopping) return 'stopping';
     if (this.#inventory.incumbent === null) return 'starting';
-    return this.#handover.idle && this.#roller.state === 'steady' ? 'serving' : 'reloading';
+    return this.#isBusy ? 'reloading' : 'serving';
   }
 
   #summary(): string {
-    return summarize(this.#inventory, this.#roller.state, !this.#handover.idle, this.#stopping);
+    const summary = summarize(this.#inventory, this.#roller.state, !this.#handover.idle, this.#stopping);
+    const { doing } = this.#deployment;
+    return doing === null ? summary : `${summary} ${doing}`;
   }
 
   #announce(): void {
@@ -302,17 +378,72 @@ export class Supervisor {
 
   // A reload, and whoever waits for it.
 
-  #attend(client: ReloadClient, sinceMs: number): void {
+  #attend(client: ReloadClient | null, sinceMs: number): void {
+    if (client === null) {
+      this.#client.alone(sinceMs);
+      return;
+    }
     this.#client.attend(client, sinceMs, () => {
       const cause = new BatondError('CLIENT_GONE');
       this.#handover.abort(cause);
+      this.#deployment.abort(cause);
       this.#roller.abort(cause);
     });
   }
 
-  #beginReload(): void {
-    this.#roller.begin({
-      release: this.#options.release,
+  /** The symlink is watched by the main process alone; what watches it is loaded when nothing waits for it. */
+  async #watchCurrent(): Promise<void> {
+    const { config, log, target } = this.#options;
+    const { current, debounceMs, recheckMs } = config.release;
+    if (current === null) return;
+    const { ReleaseWatch } = await import('../release/watch.js');
+    if (this.#stopping) return;
+    const changed = ({ root }: Target) => {
+      const serving = this.#inventory.incumbent?.release;
+      if (this.#isBusy || this.#stopping || serving === undefined) return false;
+      if (rootOf(serving) === root) return true;
+      log.info({ event: 'current-moved', root }, `${current} points to ${root}`);
+      this.#noOldAfterMs = null;
+      this.#begin(null, { kind: 'watch', release: null });
+      return true;
+    };
+    this.#watch = new ReleaseWatch({ current, debounceMs, recheckMs, log, tried: target, changed });
+  }
+
+  #newAttempt(kind: Attempt['kind'], release: Release | null, target: Target | null): Attempt {
+    const { incumbent } = this.#inventory;
+    const from = incumbent === null ? null : { generation: incumbent.number, release: incumbent.release };
+    return { kind, release, generation: null, from, target };
+  }
+
+  /** What has to be so before the roll, then the roll. */
+  #roll(attempt: Attempt, request: RollRequest): void {
+    this.#attempt = attempt;
+    const refuse = (error: Error) => {
+      const facts = { generation: this.#inventory.nextGeneration, reason: error.message };
+      const cause = error instanceof BatondError ? error : new BatondError('CANDIDATE_NOT_STARTED', facts, error);
+      request.done(this.#refusal(cause, request.sinceMs));
+    };
+    const begin = () => {
+      if (this.#stopping) {
+        refuse(new BatondError('STOPPING', { name: this.#options.config.name }));
+        return;
+      }
+      const entered: RollRequest['entered'] = (state, candidate) => {
+        if (candidate !== null) attempt.generation = candidate.number;
+        request.entered(state, candidate);
+      };
+      this.#roller.begin({ ...request, entered });
+    };
+    const preparing = this.#deployment.before(attempt, this.#inventory.nextGeneration);
+    if (preparing === null) begin();
+    else void preparing.then(begin, refuse);
+  }
+
+  #beginReload({ kind, release: wanted }: Order): void {
+    const release = wanted ?? this.#options.release;
+    this.#roll(this.#newAttempt(kind, release, this.#options.target), {
+      release,
       kind: 'reload',
       sinceMs: this.#client.sinceMs,
       entered: (state, candidate) => this.#reporter.entered(state, candidate),
@@ -327,9 +458,24 @@ export class Supervisor {
   }
 
   #reloadDone(outcome: ReloadOutcome): void {
+    const attempt = this.#attempt!;
+    if (attempt.kind === 'rollback' && outcome.ok && attempt.from !== null) this.#good.remove(attempt.from.release);
+    const givenUp = !outcome.ok || attempt.kind === 'rollback';
+    const settling = this.#stopping ? null : this.#deployment.after(attempt, outcome, givenUp);
+    if (settling === null) this.#verdict(attempt, outcome);
+    else {
+      const sinceMs = monotonicMs() - outcome.durationMs;
+      void settling.then((settled) => {
+        this.#verdict(attempt, { ...settled, at: Date.now(), durationMs: monotonicMs() - sinceMs });
+      });
+    }
+  }
+
+  #verdict(attempt: Attempt, outcome: ReloadOutcome): void {
     const { log, notifier } = this.#options;
     this.#inventory.lastReload = outcome;
     this.#good.save();
+    this.#history.add(attempt, outcome, this.#serves(attempt));
     const fields = {
       event: 'verdict',
       code: outcome.code,
@@ -342,26 +488,37 @@ export class Supervisor {
     this.#noOldAfterMs = null;
     this.#reporter.verdict(outcome);
     this.#announce();
-    if (!this.#stopping) notifier.ready();
+    if (this.#stopping) return;
+    notifier.ready();
+    this.#watch?.look();
+  }
+
+  #serves({ generation }: Attempt): boolean {
+    return generation !== null && this.#inventory.incumbent?.number === generation;
   }
 
   #takeoverFailed(cause: BatondError): void {
+    this.#reloadDone(this.#refusal(cause, this.#client.sinceMs));
+  }
+
+  /** The outcome of what ended before its roll began. */
+  #refusal(cause: BatondError, sinceMs: number): ReloadOutcome {
     const serving = this.#inventory.incumbent?.number ?? null;
-    this.#reloadDone({
+    return {
       ok: false,
       code: cause.code,
-      message: `${cause.message}; generation ${serving} keeps serving`,
+      message: `${cause.message}; ${serving === null ? 'nothing serves' : `generation ${serving} keeps serving`}`,
       exitStatus: cause.exitStatus,
       generation: serving,
       at: Date.now(),
-      durationMs: monotonicMs() - this.#client.sinceMs,
-    });
+      durationMs: monotonicMs() - sinceMs,
+    };
   }
 
   // The first start.
 
   #beginStart(release: Release): void {
-    this.#roller.begin({
+    this.#roll(this.#newAttempt('start', release, this.#options.target), {
       release,
       kind: 'start',
       sinceMs: monotonicMs(),
@@ -374,11 +531,15 @@ export class Supervisor {
 
   #startDone(release: Release, outcome: ReloadOutcome): void {
     const { log, notifier } = this.#options;
+    const attempt = this.#attempt!;
+    this.#history.add(attempt, outcome, outcome.ok);
+    const settling = this.#stopping ? null : this.#deployment.after(attempt, outcome, this.#fellBack);
     if (outcome.ok) {
       log.info({ event: 'ready', generation: outcome.generation, durationMs: outcome.durationMs }, outcome.message);
       this.#good.save();
       this.#announce();
       notifier.ready();
+      this.#watch?.look();
       return;
     }
     if (this.#stopping) return;
@@ -394,14 +555,18 @@ export class Supervisor {
       this.#beginStart(previous);
       return;
     }
-    notifier.status(`Could not start: ${outcome.message}.`);
-    this.#endAllWith(EXIT.software);
+    const end = () => {
+      notifier.status(`Could not start: ${outcome.message}.`);
+      this.#endAllWith(EXIT.software);
+    };
+    if (settling === null) end();
+    else void settling.then(end);
   }
 
   // A generation that cannot be kept.
 
   #regret(generation: Generation, reason: string): boolean {
-    if (this.#stopping || this.#roller.state !== 'steady' || !this.#handover.idle) return false;
+    if (this.#stopping || this.#isBusy) return false;
     if (this.#regretted.has(generation.number)) return false;
     const previous = this.#good.before(generation.release);
     if (previous === null) return false;
@@ -413,7 +578,10 @@ export class Supervisor {
       `${cause.message}: going back to the last good release, ${previous.label}`,
     );
     this.#reporter.begin('regret', generation.number);
-    this.#roller.begin({
+    const { current } = this.#options.config.release;
+    const target = current === null ? null : readTarget(current);
+    const isItsOwn = target?.root === rootOf(generation.release);
+    this.#roll(this.#newAttempt('regret', previous, isItsOwn ? target : null), {
       release: previous,
       kind: 'regret',
       sinceMs: monotonicMs(),
@@ -583,7 +751,11 @@ export class Supervisor {
     const { sinceMs: reloadSinceMs } = this.#client;
     const reports = this.#reporter.record;
     const tickets = this.#tickets.record;
-    return { state: { ...state, reloadSinceMs, noOldAfterMs: this.#noOldAfterMs, patient, reports, tickets }, fds };
+    const order = this.#order;
+    return {
+      state: { ...state, reloadSinceMs, noOldAfterMs: this.#noOldAfterMs, patient, reports, tickets, order },
+      fds,
+    };
   }
 
   #activate(): void {
