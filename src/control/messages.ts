@@ -60,10 +60,10 @@ export interface RollbackOptions {
   readonly to: number | null;
 }
 
-export interface HistoryRow extends Omit<HistoryEntry, 'release'> {
+export interface HistoryRow extends Omit<HistoryEntry, 'release' | 'root'> {
   /** Null, as the two below, where the release could not even be resolved. */
   readonly label: string | null;
-  /** The folder of the release, resolved. */
+  /** The folder of the release, resolved; known where `release.current` led to it. */
   readonly directory: string | null;
   /** The entry, or the command line. */
   readonly runs: string | null;

@@ -28,6 +28,8 @@ export interface HistoryEntry {
   readonly kind: AttemptKind;
   /** Null where it could not even be resolved. */
   readonly release: Release | null;
+  /** The folder of the release, resolved; null where even that is not known. */
+  readonly root: string | null;
   /** Milliseconds since the epoch: when it began to serve, or was refused. */
   readonly at: number;
   /** What that took. */

@@ -47,6 +47,11 @@ export class ReleaseWatch {
     if (this.#options.changed(target)) this.#tried = target.identity;
   }
 
+  /** Somebody else tries it: it is nothing new any more. */
+  isTried(target: Target): void {
+    this.#tried = target.identity;
+  }
+
   close(): void {
     clearInterval(this.#timer);
     if (this.#settling !== null) clearTimeout(this.#settling);

@@ -173,8 +173,9 @@ export class Deployment {
       log.info(fields, `${current} points to ${rootOf(serving)} again`);
       return `${current} points to ${rootOf(serving)} again`;
     }
-    log.warn(fields, `${current} still points to ${target.root}: ${reason}`);
-    return `but ${current} still points to ${target.root}: ${reason}`;
+    const text = `${current} could not be pointed back: ${reason}`;
+    log.warn(fields, text);
+    return `but ${text}`;
   }
 
   #say(text: string | null): void {

@@ -26,24 +26,29 @@ export class History {
   }
 
   rows(): HistoryRow[] {
-    return this.#read().map(({ release, ...entry }) => ({
+    return this.#read().map(({ release, root, ...entry }) => ({
       ...entry,
       label: release?.label ?? null,
-      directory: release === null ? null : rootOf(release),
+      directory: root,
       runs: release === null ? null : describeRelease(release),
       isThere: release !== null && isUsable(release),
     }));
   }
 
   /** What became of an attempt. `served` is false where it was refused, whatever its verdict for the outside. */
-  add({ kind, release, generation }: Attempt, { code, message, at, durationMs }: ReloadOutcome, served: boolean): void {
+  add(
+    { kind, release, generation, target }: Attempt,
+    { code, message, at, durationMs }: ReloadOutcome,
+    served: boolean,
+  ): void {
     const entries = this.#read();
     if (served) {
       const verdict = kind === 'rollback' || kind === 'regret' ? 'rolledBack' : 'replaced';
       for (const entry of entries) if (entry.verdict === 'serving') entry.verdict = verdict;
     }
     const verdict = served ? 'serving' : 'refused';
-    entries.push({ generation, kind, release, at, durationMs, verdict, code, message });
+    const root = release === null ? (target?.root ?? null) : rootOf(release);
+    entries.push({ generation, kind, release, root, at, durationMs, verdict, code, message });
     try {
       writeHistory(this.#file, entries);
     } catch (error) {

@@ -282,8 +282,10 @@ export class Supervisor {
 
   #begin(client: ReloadClient | null, order: Order): void {
     const { current } = this.#options.config.release;
+    const target = current === null ? null : readTarget(current);
+    if (target !== null) this.#watch?.isTried(target);
     this.#order = order;
-    this.#attempt = this.#newAttempt(order.kind, order.release, current === null ? null : readTarget(current));
+    this.#attempt = this.#newAttempt(order.kind, order.release, target);
     this.#reporter.begin(order.kind === 'rollback' ? 'rollback' : 'reload', this.#inventory.incumbent?.number ?? null);
     this.#reporter.takeover();
     this.#attend(client, monotonicMs());

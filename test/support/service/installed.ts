@@ -17,6 +17,8 @@ export interface InstalledOptions {
   readonly workers?: number;
   /** More arguments of `batond install`. */
   readonly args?: readonly string[];
+  /** Called when the first release is there; what it returns are still more of them. */
+  readonly prepare?: (service: InstalledService) => readonly string[];
   readonly env?: Readonly<Record<string, string>>;
 }
 
@@ -36,6 +38,7 @@ export class InstalledService implements AsyncDisposable {
     app = 'answers',
     workers = 2,
     args = [],
+    prepare = () => [],
     env = {},
   }: InstalledOptions = {}): Promise<InstalledService> {
     const service = new InstalledService(await startLab(), await freePort());
@@ -51,6 +54,7 @@ export class InstalledService implements AsyncDisposable {
         String(workers),
         ...Object.entries(variables).flatMap(([key, value]) => ['--env', `${key}=${value}`]),
         ...args,
+        ...prepare(service),
         '--now',
       );
       return service;
