@@ -23,7 +23,7 @@ import { takeActivation } from '../systemd/activation.js';
 import { isJournalStream, openJournalStream } from '../systemd/journal-stream.js';
 import { Notifier } from '../systemd/notify.js';
 import { startWatchdog } from '../systemd/watchdog.js';
-import { TAKEOVER_ENVIRONMENT } from '../takeover/messages.js';
+import { ROLLBACK_ENVIRONMENT, TAKEOVER_ENVIRONMENT } from '../takeover/messages.js';
 import { inherit, refuseTakeover } from './inherit.js';
 import { Supervisor } from './supervisor.js';
 
@@ -31,16 +31,17 @@ import { Supervisor } from './supervisor.js';
 export async function runSupervisor(flags: ConfigFlags, configFile: string | undefined): Promise<number> {
   const takeoverFd = takeVariable(TAKEOVER_ENVIRONMENT);
   const successor = takeoverFd !== undefined;
+  const goesBack = takeVariable(ROLLBACK_ENVIRONMENT) !== undefined;
   native().setProcessName('batond');
   let config: Config;
-  let release: Release;
+  let release: Release | null;
   let target: Target | null;
   try {
     const cwd = workingDirectory(process.env);
     config = loadConfig({ cwd, configFile, flags, cores: availableParallelism() });
     // Before the release: should the symlink move in between, the watch finds another target than this.
     target = config.release.current === null ? null : readTarget(config.release.current);
-    release = resolveRelease(config, { env: process.env, execPath: process.execPath, now: Date.now() });
+    release = findRelease(config, goesBack);
   } catch (error) {
     if (successor && error instanceof BatondError) refuseTakeover(Number(takeoverFd), error.code, error.message);
     throw error;
@@ -107,6 +108,16 @@ export async function runSupervisor(flags: ConfigFlags, configFile: string | und
   }
   if (stopAsked) supervisor.stop();
   return supervisor.ended;
+}
+
+/** A rollback must be possible whatever was deployed: what is not there is none. */
+function findRelease(config: Config, goesBack: boolean): Release | null {
+  try {
+    return resolveRelease(config, { env: process.env, execPath: process.execPath, now: Date.now() });
+  } catch (error) {
+    if (goesBack && error instanceof BatondError) return null;
+    throw error;
+  }
 }
 
 function takeControl(fds: Map<string, number>): number {

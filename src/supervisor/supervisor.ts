@@ -36,6 +36,7 @@ import type { ReleaseWatch } from '../release/watch.js';
 import type { Activated } from '../systemd/activation.js';
 import { managedBy } from '../systemd/managed-by.js';
 import type { Notifier } from '../systemd/notify.js';
+import { ROLLBACK_ENVIRONMENT } from '../takeover/messages.js';
 import { VERSION } from '../version.js';
 import type { Attempt } from './attempt.js';
 import { Deployment } from './deployment.js';
@@ -61,7 +62,8 @@ const STOP_MARGIN_MS = 5_000;
 
 export interface SupervisorOptions {
   readonly config: Config;
-  readonly release: Release;
+  /** Null only where a rollback is to be carried out, which brings another. */
+  readonly release: Release | null;
   /** Where release.current led when the release was resolved; null where none is watched. */
   readonly target: Target | null;
   readonly env: NodeJS.ProcessEnv;
@@ -182,7 +184,11 @@ export class Supervisor {
     this.#handover = new Handover({
       log,
       timeoutMs: config.upgrade.takeoverTimeoutMs,
-      command: successorCommand,
+      command: () => {
+        const command = successorCommand();
+        if (this.#order.kind !== 'rollback') return command;
+        return { ...command, env: { ...command.env, [ROLLBACK_ENVIRONMENT]: '1' } };
+      },
       freeze: () => this.#freeze(),
       thaw: () => this.#thaw(),
       snapshot: () => this.#snapshot(),
@@ -207,7 +213,7 @@ export class Supervisor {
     for (const { fd, name } of activated) this.#adoptActivated(fd, name);
     this.#good.read();
     this.#inventory.nextGeneration = this.#history.nextGeneration;
-    this.#beginStart(this.#options.release);
+    this.#beginStart(this.#options.release!);
     void this.#watchCurrent();
   }
 
@@ -443,7 +449,7 @@ export class Supervisor {
   }
 
   #beginReload({ kind, release: wanted }: Order): void {
-    const release = wanted ?? this.#options.release;
+    const release = wanted ?? this.#options.release!;
     this.#roll(this.#newAttempt(kind, release, this.#options.target), {
       release,
       kind: 'reload',

@@ -106,6 +106,17 @@ test('a rollback to what does not start any more leaves what serves, which stays
   expect((await service.status()).generations).toMatchObject([{ release: 'r2@2.0.0' }]);
 });
 
+test('a rollback needs nothing of what the symlink leads to', async () => {
+  await using service = await HostedService.start({ toml: KNOWN });
+  await deploy(service);
+  rmSync(join(service.releases.path(service.deploy('answers')), 'server.js'));
+  expect(await service.reload()).toMatchObject({ status: 1, verdict: { code: 'SUCCESSOR_REFUSED', generation: 2 } });
+  const { status, verdict } = await rollback(service);
+  expect(status, service.log).toBe(0);
+  expect(verdict.message).toContain('generation 3 (r1@1.0.0) serves');
+  expect(readlinkSync(service.releases.current)).toBe('r1');
+});
+
 test('a symlink that cannot be pointed back is said', async () => {
   await using service = await HostedService.start({ toml: KNOWN });
   await deploy(service);
