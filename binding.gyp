@@ -3,10 +3,12 @@
     {
       'target_name': 'batond',
       'sources': [
+        'native/accounts.cc',
         'native/addon.cc',
         'native/address.cc',
         'native/args.cc',
         'native/descriptor.cc',
+        'native/epoll.cc',
         'native/errno.cc',
         'native/exit_status.cc',
         'native/memfd.cc',

@@ -9,6 +9,9 @@ static void add(Napi::Object exports, const char* name) {
 }
 
 static Napi::Object init(Napi::Env, Napi::Object exports) {
+  add<user_by_name>(exports, "userByName");
+  add<group_by_name>(exports, "groupByName");
+  add<user_name>(exports, "userName");
   add<socketpair>(exports, "socketpair");
   add<unix_socket>(exports, "unixSocket");
   add<bind>(exports, "bind");
@@ -20,9 +23,15 @@ static Napi::Object init(Napi::Env, Napi::Object exports) {
   add<socket_name>(exports, "socketName");
   add<socket_info>(exports, "socketInfo");
   add<peer_credentials>(exports, "peerCredentials");
+  add<peer_groups>(exports, "peerGroups");
   add<set_pass_credentials>(exports, "setPassCredentials");
   add<dup>(exports, "dup");
   add<close>(exports, "close");
+  add<same_file>(exports, "sameFile");
+  add<epoll_create>(exports, "epollCreate");
+  add<epoll_add>(exports, "epollAdd");
+  add<epoll_remove>(exports, "epollRemove");
+  add<epoll_wait>(exports, "epollWait");
   add<spawn>(exports, "spawn");
   add<pidfd_open>(exports, "pidfdOpen");
   add<pidfd_signal>(exports, "pidfdSignal");
@@ -38,6 +47,7 @@ static Napi::Object init(Napi::Env, Napi::Object exports) {
   add<lock_file>(exports, "lockFile");
   add<memfd_create>(exports, "memfdCreate");
   add<memfd_seal>(exports, "memfdSeal");
+  add<memfd_is_sealed>(exports, "memfdIsSealed");
   add<watch>(exports, "watch");
   return exports;
 }

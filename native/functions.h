@@ -7,6 +7,11 @@ namespace batond {
 
 using Call = const Napi::CallbackInfo&;
 
+// accounts.cc
+Napi::Value user_by_name(Call);
+Napi::Value group_by_name(Call);
+Napi::Value user_name(Call);
+
 // socket.cc
 Napi::Value socketpair(Call);
 Napi::Value unix_socket(Call);
@@ -16,6 +21,7 @@ void connect_unix(Call);
 Napi::Value socket_name(Call);
 Napi::Value socket_info(Call);
 Napi::Value peer_credentials(Call);
+Napi::Value peer_groups(Call);
 void set_pass_credentials(Call);
 
 // message.cc
@@ -29,6 +35,13 @@ Napi::Value poll(Call);
 Napi::Value dup(Call);
 void close(Call);
 Napi::Value lock_file(Call);
+Napi::Value same_file(Call);
+
+// epoll.cc
+Napi::Value epoll_create(Call);
+Napi::Value epoll_add(Call);
+void epoll_remove(Call);
+Napi::Value epoll_wait(Call);
 
 // spawn.cc
 Napi::Value spawn(Call);
@@ -53,6 +66,7 @@ Napi::Value get_rlimit(Call);
 // memfd.cc
 Napi::Value memfd_create(Call);
 void memfd_seal(Call);
+Napi::Value memfd_is_sealed(Call);
 
 // watch.cc
 Napi::Value watch(Call);

@@ -2,6 +2,8 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 
+#include <cerrno>
+
 #include "args.h"
 #include "errno.h"
 #include "fd.h"
@@ -17,9 +19,21 @@ Napi::Value memfd_create(Call info) {
   return result;
 }
 
+namespace {
+
+constexpr int kSeals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL;
+
+}  // namespace
+
 void memfd_seal(Call info) {
-  const int seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL;
-  if (::fcntl(to_int(info[0], "fd"), F_ADD_SEALS, seals) == -1) throw_errno(info.Env(), "fcntl");
+  if (::fcntl(to_int(info[0], "fd"), F_ADD_SEALS, kSeals) == -1) throw_errno(info.Env(), "fcntl");
+}
+
+Napi::Value memfd_is_sealed(Call info) {
+  const int seals = ::fcntl(to_int(info[0], "fd"), F_GET_SEALS);
+  // EINVAL: a file of a kind that has no seals.
+  if (seals == -1 && errno != EINVAL) throw_errno(info.Env(), "fcntl");
+  return Napi::Boolean::New(info.Env(), seals != -1 && (seals & kSeals) == kSeals);
 }
 
 }  // namespace batond

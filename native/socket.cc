@@ -2,6 +2,8 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include <vector>
+
 #include "address.h"
 #include "args.h"
 #include "errno.h"
@@ -118,6 +120,23 @@ Napi::Value peer_credentials(Call info) {
   result.Set("uid", peer.uid);
   result.Set("gid", peer.gid);
   return result;
+}
+
+Napi::Value peer_groups(Call info) {
+  int fd = to_int(info[0], "fd");
+  std::vector<gid_t> groups(32);
+  socklen_t length = groups.size() * sizeof(gid_t);
+  int result = ::getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups.data(), &length);
+  // ERANGE leaves the length that is needed; the peer's groups are those of its connect and do not change.
+  if (result == -1 && errno == ERANGE) {
+    groups.resize(length / sizeof(gid_t));
+    result = ::getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups.data(), &length);
+  }
+  if (result == -1) throw_errno(info.Env(), "getsockopt");
+  groups.resize(length / sizeof(gid_t));
+  auto list = Napi::Array::New(info.Env(), groups.size());
+  for (uint32_t index = 0; index < groups.size(); index++) list.Set(index, groups[index]);
+  return list;
 }
 
 void set_pass_credentials(Call info) {

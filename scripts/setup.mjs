@@ -31,7 +31,8 @@ function newestOf(path) {
   return Math.max(0, ...readdirSync(path).map((name) => newestOf(join(path, name))));
 }
 
-function isStale(result, sources) {
+/** Whether a result is absent or older than what it is made of; paths in the project. */
+export function isStale(result, sources) {
   const made = statSync(join(ROOT, result), { throwIfNoEntry: false })?.mtimeMs ?? 0;
   return made === 0 || sources.some((source) => newestOf(join(ROOT, source)) > made);
 }

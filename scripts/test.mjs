@@ -1,6 +1,7 @@
 /**
  * `npm test`: sets up what is missing, runs every test that this machine can run, and says which it could not and why.
- * With BATOND_REQUIRE_SYSTEMD=1 (as .ci/run sets it) a machine without what the systemd tests need is a failure.
+ * With BATOND_REQUIRE_ALL=1 (as .ci/run sets it; BATOND_REQUIRE_SYSTEMD=1 means the same) a machine without what the
+ * systemd tests or the browser's need is a failure.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -11,9 +12,15 @@ import { ROOT, setUp } from './setup.mjs';
 setUp();
 
 const { labAvailable } = await import('../test/support/lab/start-lab.mjs');
-const lab = labAvailable();
-if (!lab.ok && process.env.BATOND_REQUIRE_SYSTEMD === '1') {
-  console.error(`test: the systemd tests are required here and cannot run: ${lab.why}`);
+const { browserAvailable } = await import('../test/support/browser/available.mjs');
+const lacking = Object.entries({ 'a real systemd': labAvailable(), 'a real browser': browserAvailable() }).filter(
+  ([, available]) => !available.ok,
+);
+const { BATOND_REQUIRE_ALL, BATOND_REQUIRE_SYSTEMD } = process.env;
+if (lacking.length > 0 && (BATOND_REQUIRE_ALL === '1' || BATOND_REQUIRE_SYSTEMD === '1')) {
+  for (const [what, { why }] of lacking) {
+    console.error(`test: the tests with ${what} are required here and cannot run: ${why}`);
+  }
   process.exit(1);
 }
 
@@ -39,7 +46,7 @@ const skipped = results.testResults.flatMap((file) =>
     .map((result) => `${file.name.slice(ROOT.length + 1)}: ${result.fullName}`),
 );
 for (const line of skipped) console.log(`skipped: ${line}`);
-if (!lab.ok) console.log(`skipped for want of a real systemd: ${lab.why}`);
+for (const [what, { why }] of lacking) console.log(`skipped for want of ${what}: ${why}`);
 const failedFiles = results.testResults.filter(
   (file) => file.status === 'failed' && file.assertionResults.length === 0,
 );

@@ -5,6 +5,8 @@
  * with cause and cure, and a test keeps that list complete.
  */
 
+import { roughSize } from './config/size.js';
+
 /** sysexits.h, as far as it is used. 1 is "refused or rolled back, the service is still up". */
 export const EXIT = {
   ok: 0,
@@ -39,7 +41,17 @@ export const ERRORS = {
   NOT_RUNNING: row(EXIT.unavailable, (f) => `${f.name} is not running: nothing answers on ${f.socket}`),
   NO_PERMISSION: row(
     EXIT.noPermission,
-    (f) => `no permission to use ${f.socket}: ask as root or as the service's user`,
+    (f) =>
+      `you are ${f.user}, who may not connect to ${f.socket}: ask as root or as the service's user, or have yourself named in control.read or control.act of its batond.toml`,
+  ),
+  NOT_PERMITTED: row(
+    EXIT.noPermission,
+    (f) =>
+      `you are ${f.user}, who may not ${f.what} ${f.name}: ask as root or as the service's user, or have "user:${f.uid}" or a group of yours added to control.${f.right} of its batond.toml, then reload it`,
+  ),
+  DIRECTORY_UNSAFE: row(
+    EXIT.cannotCreate,
+    (f) => `${f.path} cannot be trusted: ${f.reason}; remove it, or set XDG_RUNTIME_DIR to a folder of your own`,
   ),
   ALREADY_RUNNING: row(EXIT.refused, (f) => `${f.name} is already running with pid ${f.pid}`),
   HOST_ENDED: row(EXIT.software, (f) => `${f.name} did not start: its host ended without a word; ${f.advice}`),
@@ -52,6 +64,7 @@ export const ERRORS = {
   REQUEST_INVALID: row(EXIT.usage, (f) => `${f.problem}`),
   STOPPING: row(EXIT.unavailable, (f) => `${f.name} is stopping`),
   CLIENT_GONE: row(EXIT.refused, () => 'the client that asked for the reload went away'),
+  SUPERVISOR_DIED: row(EXIT.refused, () => 'the supervisor died during the reload'),
   SUCCESSOR_NOT_STARTED: row(EXIT.refused, (f) => `the next supervisor could not be started: ${f.reason}`),
   SUCCESSOR_EXITED: row(EXIT.refused, (f) => `the next supervisor ${f.how} before it took over`),
   SUCCESSOR_REFUSED: row(EXIT.refused, (f) => `the next supervisor refused to take over: ${f.reason}`),
@@ -76,6 +89,16 @@ export const ERRORS = {
   CANDIDATE_NOT_ANSWERING: row(
     EXIT.refused,
     (f) => `a worker of generation ${f.generation} did not answer its probe: ${f.reason}`,
+  ),
+  STATE_NOT_SAVED: row(EXIT.refused, (f) => `worker ${f.worker} did not save its state: ${f.reason}`),
+  STATE_TOO_LARGE: row(
+    EXIT.refused,
+    (f) =>
+      `the state of worker ${f.worker} is too large: ${roughSize(Number(f.bytes))} or more, upgrade.state_max is ${roughSize(Number(f.limitBytes))}`,
+  ),
+  STATE_NOT_RESTORED: row(
+    EXIT.refused,
+    (f) => `worker ${f.worker} did not restore the state of ${f.from}: ${f.reason}`,
   ),
   CANDIDATE_NOT_OPENED: row(
     EXIT.refused,

@@ -5,11 +5,13 @@
 import { appSide } from './app-side.js';
 import { kind } from './connections.js';
 import { responses } from './responses.js';
+import { restore, save } from './state.js';
 import type { Leaving } from './worker/app-side.js';
 
 export type { Handover, Kind, KindDefinition } from './connections.js';
 export type { ResponsesDefinition } from './responses.js';
-export type { Leaving } from './worker/app-side.js';
+export type { RestoreOptions, SaveOptions } from './state.js';
+export type { Leaving, StateOrigin } from './worker/app-side.js';
 
 /** Says that the app can serve, where its configuration has `ready = "notify"`. Saying it again changes nothing. */
 export function ready(): void {
@@ -27,3 +29,6 @@ export function onDrain(listener: (leaving: Leaving) => void): void {
 
 /** Connections that a reload may hand to the next generation, open. */
 export const connections = { kind, responses } as const;
+
+/** What this process knows and the next generation of it goes on with. */
+export const state = { save, restore } as const;

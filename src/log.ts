@@ -34,6 +34,15 @@ export const LOG_FIELDS = {
   step: 'BATOND_STEP',
   /** A code of the table of errors. */
   code: 'BATOND_CODE',
+  /** Of an audit: what was done, and how it went. */
+  action: 'BATOND_ACTION',
+  outcome: 'BATOND_OUTCOME',
+  /** Who asked, as the kernel vouches for it. */
+  peerUid: 'BATOND_PEER_UID',
+  peerPid: 'BATOND_PEER_PID',
+  peerUser: 'BATOND_PEER_USER',
+  peerComm: 'BATOND_PEER_COMM',
+  peerCgroup: 'BATOND_PEER_CGROUP',
 } as const;
 
 export interface LogOptions {

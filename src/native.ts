@@ -176,12 +176,31 @@ export interface Native {
   socketInfo(fd: Fd): SocketInfo;
   /** getsockopt(2): SO_PEERCRED. */
   peerCredentials(fd: Fd): Credentials;
+  /** getsockopt(2): SO_PEERGROUPS, the supplementary groups of the peer when it connected. ENODATA where none is known. */
+  peerGroups(fd: Fd): number[];
   /** setsockopt(2): SO_PASSCRED; `receive` then tells the sender. */
   setPassCredentials(fd: Fd, on: boolean): void;
   /** fcntl(2): F_DUPFD_CLOEXEC. */
   dup(fd: Fd): Fd;
   /** close(2). */
   close(fd: Fd): void;
+  /** fcntl(2) F_DUPFD_QUERY or kcmp(2): whether both are of one open file description. `null` where neither is there. */
+  sameFile(first: Fd, second: Fd): boolean | null;
+  /** epoll_create(2). The set's descriptor is `readable` to `watch` while one in it has hung up. */
+  epollCreate(): Fd;
+  /** epoll_ctl(2): EPOLL_CTL_ADD, for EPOLLHUP and EPOLLERR alone. False for a file that cannot be polled. */
+  epollAdd(epoll: Fd, fd: Fd): boolean;
+  /** epoll_ctl(2): EPOLL_CTL_DEL; before the close, which removes nothing that others have open as well. */
+  epollRemove(epoll: Fd, fd: Fd): void;
+  /** epoll_wait(2), never blocking: some of those that have hung up, at most 64. */
+  epollWait(epoll: Fd): Fd[];
+
+  /** getpwnam(3): the user's number. `null` where there is none. It asks every source of nsswitch.conf(5), and waits. */
+  userByName(name: string): number | null;
+  /** getgrnam(3): the group's number. `null` where there is none. */
+  groupByName(name: string): number | null;
+  /** getpwuid(3): the user's name. `null` where there is none. */
+  userName(uid: number): string | null;
 
   /** clone(2), then in the new process what the options name, then execve(2). The error has `syscall` = the step. */
   spawn(options: SpawnOptions): Spawned;
@@ -213,6 +232,8 @@ export interface Native {
   memfdCreate(name: string): Fd;
   /** fcntl(2): F_ADD_SEALS of shrink, grow, write and seal. */
   memfdSeal(fd: Fd): void;
+  /** fcntl(2): F_GET_SEALS; whether all that `memfdSeal` adds are there. False of what has no seals at all. */
+  memfdIsSealed(fd: Fd): boolean;
   /**
    * uv_poll_start; the callback runs on the loop with what is ready. It sets O_NONBLOCK. Of a pidfd, `readable` tells
    * the end of the process and `hangup` (Linux 6.9) that it has been reaped. Throws EEXIST for an fd that is watched.

@@ -28,7 +28,18 @@ const CHECKS: Record<FromWorker['type'], (message: Fields) => boolean> = {
     isMeasure(m.rssBytes) &&
     isMeasure(m.heapUsedBytes) &&
     isMeasure(m.utilization),
+  state: (m) => isFlag(m.saves) && (m.restores === null || m.restores === 'rollback' || m.restores === 'empty'),
+  saved: (m) => isCount(m.to) && isCount(m.bytes) && isMeasure(m.ms),
+  unsaved: (m) => isCount(m.to) && (m.tooLargeBytes === null || isCount(m.tooLargeBytes)) && isText(m.reason, 2_000),
+  restored: (m) => isCount(m.from) && isMeasure(m.ms),
+  unrestored: (m) => isCount(m.from) && isText(m.reason, 2_000),
+  standing: (m) => isCount(m.id) && isFlag(m.ready) && isFlag(m.open) && isFlag(m.draining) && isNames(m.listening),
 };
+
+/** As many as a service may have listeners. */
+function isNames(value: unknown): boolean {
+  return Array.isArray(value) && value.length <= 256 && value.every((name) => isText(name, 256));
+}
 
 /** The message, or null where it is none that this side knows. */
 export function decodeFromWorker(value: unknown): FromWorker | null {

@@ -13,11 +13,19 @@
  *      |  <-- listening {name} --------------------- |   gated: the app believes, nothing is accepted
  *      |  <-- ready {by} --------------------------- |
  *      |  --- ping {id} ---------------------------> |   <-- pong {id}
+ *      |  <-- state {saves, restores} -------------- |   the app has registered that
+ *      |  --- save {to} ---------------------------> |   <-- saved {to} + memfd      or unsaved
+ *      |  --- restore {from} + memfd --------------> |   <-- restored {from}         or unrestored
  *      |  --- open {id} ---------------------------> |   <-- opened {id}     accepts from here
  *      |  --- pause {id} --------------------------> |   <-- paused {id}     accepts no more; `open` resumes
  *      |  --- link {peer} + fd --------------------> |   a direct channel to a worker of the other generation
  *      |  --- drain {id, idle, timeoutMs} ---------> |   <-- drained {id}    nothing in flight, no connection left
  *      |  --- measure {id} ------------------------> |   <-- measures {id, ...}
+ *      |  --- attend {id} -------------------------> |   <-- standing {id, ...}   from a supervisor that came after one
+ *      |                                             |       that died; a `listen` that waits is asked again
+ *
+ * What a supervisor that died had read and not acted on is lost, and what it had said may be said again: `open`, `pause`
+ * and `drain` can come any number of times, and each is answered.
  */
 
 export const CHANNEL_VERSION = 1;
@@ -82,6 +90,36 @@ export interface DrainTally {
   readonly cut: number;
 }
 
+/** What a candidate does where a state cannot be had. */
+export type Otherwise = 'rollback' | 'empty';
+
+/** What the app of a worker has registered. */
+export interface StateAbility {
+  readonly saves: boolean;
+  /** Null: it takes no state. */
+  readonly restores: Otherwise | null;
+}
+
+/** An answer to `save`, or to `restore`; `ms` is what it took in the worker. */
+export type StateAnswer =
+  /** With one descriptor, a sealed memfd as in worker/state-file.ts; with none and 0 bytes where there is nothing to give. */
+  | { readonly type: 'saved'; readonly to: number; readonly bytes: number; readonly ms: number }
+  /** `tooLargeBytes`: at least so large, which was not allowed; null where another reason kept it. */
+  | { readonly type: 'unsaved'; readonly to: number; readonly tooLargeBytes: number | null; readonly reason: string }
+  | { readonly type: 'restored'; readonly from: number; readonly ms: number }
+  | { readonly type: 'unrestored'; readonly from: number; readonly reason: string };
+
+/** How far a worker has come, in its own words. */
+export interface Standing {
+  /** It has said `ready`. */
+  readonly ready: boolean;
+  /** It accepts. */
+  readonly open: boolean;
+  readonly draining: boolean;
+  /** The listeners that its servers listen on. */
+  readonly listening: readonly string[];
+}
+
 export type FromWorker =
   | { readonly type: 'hello'; readonly version: number; readonly node: string }
   | { readonly type: 'listen'; readonly id: number; readonly address: ListenAddress; readonly backlog: number }
@@ -95,7 +133,11 @@ export type FromWorker =
   | { readonly type: 'opened'; readonly id: number }
   | { readonly type: 'paused'; readonly id: number }
   | { readonly type: 'drained'; readonly id: number; readonly tally: DrainTally }
-  | ({ readonly type: 'measures'; readonly id: number } & Measures);
+  | ({ readonly type: 'measures'; readonly id: number } & Measures)
+  | ({ readonly type: 'standing'; readonly id: number } & Standing)
+  /** Each time that the app registers something; said before `ready` where it did so before. */
+  | ({ readonly type: 'state' } & StateAbility)
+  | StateAnswer;
 
 export type ToWorker =
   /** With one descriptor: a listening socket, or a bound one of UDP. */
@@ -113,6 +155,12 @@ export type ToWorker =
   /** With one descriptor: a direct channel to that worker, see peer-messages.ts. Either end may send. */
   | { readonly type: 'link'; readonly peer: string }
   | { readonly type: 'measure'; readonly id: number }
+  /** `to` is the generation that wants it: a later `save` takes the place of one that is under way. */
+  | { readonly type: 'save'; readonly to: number; readonly maxBytes: number }
+  /** With one descriptor: what worker `from` (its slot) of that generation saved. One after the other, in this order. */
+  | { readonly type: 'restore'; readonly from: number; readonly generation: number; readonly slots: number }
+  /** Another supervisor is there, and asks where it stands. */
+  | { readonly type: 'attend'; readonly id: number }
   /** What TLS session tickets are made from, base64: first of all messages, and again when it is replaced. */
   | { readonly type: 'tickets'; readonly secret: string }
   /** With one descriptor: a connection for the worker's first HTTP server, as if it had been accepted. */

@@ -5,7 +5,7 @@
  * in a bounded queue, and a side that lets it overflow is treated as gone.
  */
 import { Descriptor } from '../inventory/descriptor.js';
-import { type Fd, native, type Watcher } from '../native.js';
+import { type Credentials, type Fd, native, type Watcher } from '../native.js';
 import { MAX_PACKET_BYTES } from './messages.js';
 
 /** unix(7): SCM_MAX_FD. */
@@ -16,8 +16,8 @@ const MAX_QUEUED_PACKETS = 1_000;
 const MAX_PACKETS_PER_TURN = 64;
 
 export interface PacketHandlers {
-  /** The handler owns the descriptors. */
-  readonly onPacket: (message: unknown, fds: Fd[]) => void;
+  /** The handler owns the descriptors. `sender` is known only after `setPassCredentials` of the descriptor. */
+  readonly onPacket: (message: unknown, fds: Fd[], sender: Credentials | null) => void;
   /**
    * The other end is closed, or speaks in a way that cannot be followed. Called once. `ended`: all that it ever sent has
    * been read.
@@ -142,7 +142,7 @@ export class PacketSocket implements Disposable {
         );
         return;
       }
-      this.#handlers.onPacket(message, fds);
+      this.#handlers.onPacket(message, fds, received.credentials);
     }
   }
 

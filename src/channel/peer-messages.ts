@@ -23,7 +23,7 @@ export const ACCEPT_TIMEOUT_MS = 2_000;
 export interface Moving {
   /** The listener that it was accepted on: the receiver gives it to its own server of that name. */
   readonly listener: string;
-  /** 'http': idle between two requests. Any other: what the app or a library registered under that name. */
+  /** 'http': idle between two requests; 'http-unused': has asked for nothing yet. Any other: what the app or a library registered under that name. */
   readonly kind: string;
   /** Base64 of what was read from the connection and not used; absent where there is nothing. */
   readonly unread?: string;

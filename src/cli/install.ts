@@ -137,7 +137,10 @@ async function hintsOf(request: UnitRequest, plan: InstallPlan, options: Install
   const changed = plan.files.some(({ diff }) => diff !== null && diff.length > 0) || plan.obsolete.length > 0;
   if (options.now === true) return hints;
   if (!plan.wasActive) hints.push(`Start it with: ${commandText(scope, ['start', service])}`);
-  else if (changed) hints.push(`The changes apply after: ${commandText(scope, ['restart', service])}`);
+  else if (changed)
+    hints.push(
+      `The changes apply after: ${commandText(scope, ['restart', service])} && ${commandText(scope, ['reload', service])}`,
+    );
   return hints;
 }
 

@@ -1,8 +1,9 @@
 /** `batond report`: what a reload took, and what became of the connections; for a person or as JSON. */
 import type { Command } from 'commander';
+import { roughSize } from '../config/size.js';
 import type { ReportSummary } from '../control/messages.js';
 import { BatondError } from '../errors.js';
-import type { DrainReport, Report } from '../inventory/report.js';
+import type { DrainReport, Report, StateReport } from '../inventory/report.js';
 
 interface ReportFlags {
   readonly name?: string;
@@ -46,7 +47,7 @@ const WIDTH = 80;
 const BAR = 30;
 
 export function renderReport(report: Report): string {
-  const { number, kind, from, to, release, verdict, durationMs, startedAt, phases, drains, peak } = report;
+  const { number, kind, from, to, release, verdict, durationMs, startedAt, phases, drains, state, peak } = report;
   const unfinished = drains.some(({ ms }) => ms === null);
   const longest = Math.max(1, ...phases.map(({ ms }) => ms));
   const lines = [
@@ -61,6 +62,7 @@ export function renderReport(report: Report): string {
       `  ${phase.padEnd(10)}${ms.toFixed(1).padStart(10)}  ${'#'.repeat(Math.round((ms / longest) * BAR))}`.trimEnd(),
     ),
   ];
+  if (state !== undefined) lines.push('', ...renderState(state));
   for (const drain of drains) lines.push('', ...renderDrain(drain));
   lines.push(
     '',
@@ -68,6 +70,14 @@ export function renderReport(report: Report): string {
   );
   if (unfinished) lines.push(row('', 'The drain goes on: these numbers will grow.'));
   return `${lines.join('\n')}\n`;
+}
+
+function renderState({ bytes, workers, saveMs, restoreMs, lost }: StateReport): string[] {
+  const from = `${workers} ${workers === 1 ? 'worker' : 'workers'}`;
+  return [
+    row('state', `${roughSize(bytes)} of ${from}: saved in ${duration(saveMs)}, restored in ${duration(restoreMs)}`),
+    ...(lost === 0 ? [] : [row('', `${lost} could not be had: the new generation began without`)]),
+  ];
 }
 
 function renderDrain({ generation, ms, moved, finished, told, cut, workers }: DrainReport): string[] {

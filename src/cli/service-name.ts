@@ -4,6 +4,7 @@ import { connect } from 'node:net';
 import { join, resolve } from 'node:path';
 import { KEYS } from '../config/keys.js';
 import { runtimeRoots } from '../control/paths.js';
+import { isForeign } from '../control/runtime-directory.js';
 import { BatondError } from '../errors.js';
 
 export interface NameOptions {
@@ -37,7 +38,8 @@ async function nameOfConfig(configFile: string | undefined): Promise<string | nu
 }
 
 async function nameOfTheOnlyOne(): Promise<string> {
-  const found = runtimeRoots(process.env).flatMap((root) => folders(root).map((name) => ({ root, name })));
+  const roots = runtimeRoots(process.env).filter((root) => !isForeign(root));
+  const found = roots.flatMap((root) => folders(root).map((name) => ({ root, name })));
   const alive = await Promise.all(found.map(({ root, name }) => isServed(join(root, name, 'control.sock'))));
   const running = [...new Set(found.filter((_, i) => alive[i]).map(({ name }) => name))].sort();
   if (running.length === 1) return running[0]!;

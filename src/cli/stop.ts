@@ -16,6 +16,7 @@ export function registerStop(program: Command): void {
       const { dirname } = await import('node:path');
       const { ControlClient } = await import('../control/client.js');
       const { controlSockets } = await import('../control/paths.js');
+      const { isForeign } = await import('../control/runtime-directory.js');
       const { hostOf } = await import('../host/lock.js');
       const { waitForExit } = await import('../process/wait-for-exit.js');
       const { serviceName } = await import('./service-name.js');
@@ -30,7 +31,8 @@ export function registerStop(program: Command): void {
         return;
       }
       // Whoever starts it again right after this must not meet the lock and the PID file of a host that is leaving.
-      const hosts = controlSockets(name, process.env).map((socket) => hostOf(dirname(socket)));
+      const directories = controlSockets(name, process.env).map((socket) => dirname(socket));
+      const hosts = directories.filter((directory) => !isForeign(directory)).map(hostOf);
       const ended = [supervisor.pid, ...hosts].map((pid) => (pid === null ? null : waitForExit(pid)));
       await client.stop();
       await Promise.all(ended);

@@ -2,11 +2,13 @@
  * One value against its type in the table of keys. What is wrong is reported with the path below the value, in words
  * that say what was found and what is allowed; `undefined` comes back and the check goes on with the next value.
  */
+import { parseAccount } from './account.js';
 import { parseAddress } from './address.js';
 import { parseDuration } from './duration.js';
 import { allowed, type KeyType } from './keys.js';
 import type { Path } from './problem.js';
 import { isReservedVariable } from './reserved-environment.js';
+import { parseSize } from './size.js';
 
 export type Report = (below: Path, text: string) => void;
 
@@ -20,6 +22,8 @@ export function checkValue(type: Exclude<KeyType, { kind: 'tables' }>, value: un
       return checkInteger(type, value, report, wrong);
     case 'texts':
       return Array.isArray(value) ? checkTexts(type, value, report) : wrong();
+    case 'accounts':
+      return Array.isArray(value) ? checkAccounts(value, report) : wrong();
     case 'environment':
       return isTable(value) ? checkEnvironment(value, report) : wrong();
     case 'boolean':
@@ -27,6 +31,8 @@ export function checkValue(type: Exclude<KeyType, { kind: 'tables' }>, value: un
     case 'duration':
       if (typeof value === 'number' || typeof value === 'bigint') return checkDuration(type, `${value}`, value, report);
       return typeof value === 'string' ? checkDuration(type, value, value, report) : wrong();
+    case 'size':
+      return typeof value === 'string' ? checkSize(type, value, report, wrong) : wrong();
     default:
       if (typeof value !== 'string' || value === '' || value.includes('\0')) return wrong();
       return checkText(type, value, report, wrong);
@@ -85,10 +91,26 @@ function checkDuration(type: TypeOf<'duration'>, text: string, found: unknown, r
   return report([], `${describe(found)} is out of range: ${allowed(type)}`);
 }
 
+function checkSize(type: TypeOf<'size'>, value: string, report: Report, wrong: () => undefined): unknown {
+  const bytes = parseSize(value);
+  if (bytes === null) return wrong();
+  if (bytes >= type.minBytes && bytes <= type.maxBytes) return bytes;
+  return report([], `${describe(value)} is out of range: ${allowed(type)}`);
+}
+
 function checkTexts(type: TypeOf<'texts'>, values: readonly unknown[], report: Report): unknown {
   if (values.length < type.minItems) return report([], `an empty list is not allowed: ${allowed(type)}`);
   const bad = values.flatMap((value, index) => (isString(value, [index], report) ? [] : [index]));
   return bad.length === 0 ? values : undefined;
+}
+
+function checkAccounts(values: readonly unknown[], report: Report): unknown {
+  const accounts = values.map((value, index) => {
+    if (!isString(value, [index], report)) return undefined;
+    const account = parseAccount(value);
+    return typeof account === 'string' ? report([index], `${describe(value)} is not allowed: ${account}`) : account;
+  });
+  return accounts.includes(undefined) ? undefined : accounts;
 }
 
 function checkEnvironment(table: Readonly<Record<string, unknown>>, report: Report): unknown {

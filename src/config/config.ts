@@ -3,6 +3,7 @@
  * milliseconds, every default filled in. Nobody else knows a default.
  */
 import type { ReadyBy } from '../channel/messages.js';
+import type { Account } from './account.js';
 
 /** A service that is a Node program, or any other that speaks sd_notify and takes LISTEN_FDS. */
 export type Program =
@@ -44,7 +45,7 @@ export interface Config {
   readonly env: Readonly<Record<string, string>>;
   readonly listeners: readonly ListenerConfig[];
   readonly upgrade: {
-    /** From the start of the candidate's first worker until all are ready. 30 s. */
+    /** From the start of the candidate's first worker until all are ready; also for a worker to save or restore. 30 s. */
     readonly readyTimeoutMs: number;
     /** From commit until an old worker is told to go. 30 s. */
     readonly drainTimeoutMs: number;
@@ -54,6 +55,8 @@ export interface Config {
     readonly probe: string | null;
     /** For this long after commit a generation that keeps crashing is given up for the last good one. 5 min. */
     readonly regretMs: number;
+    /** What one worker may give to the next generation. 256 MiB. */
+    readonly stateMaxBytes: number;
   };
   readonly release: {
     /** The symlink to the release, absolute, as written; null where none is watched. */
@@ -89,5 +92,7 @@ export interface Config {
     /** A worker that lived so long ends the row of crashes. 10 s. */
     readonly stableMs: number;
   };
+  /** Who may speak to the service beside root and its own user; who may act may read. */
+  readonly control: { readonly read: readonly Account[]; readonly act: readonly Account[] };
   readonly log: { readonly level: LogLevel };
 }

@@ -15,6 +15,7 @@ export const ONLY_OF_ENTRIES: ReadonlyMap<KeyPath, string> = new Map([
   ['runtime', 'write it into command'],
   ['runtime_args', 'write them into command'],
   ['upgrade.probe', 'only a Node program can be asked before it serves'],
+  ['upgrade.state_max', 'only a Node program can give its state to the next generation'],
 ]);
 
 export function crossCheck(settings: Settings, document: TomlDocument | null, problems: Problem[]): void {

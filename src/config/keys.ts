@@ -8,7 +8,7 @@
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 
-/** What a value must be. `ms` limits are of the parsed duration. */
+/** What a value must be. `ms` limits are of the parsed duration, those in bytes of the parsed size. */
 export type KeyType =
   | { readonly kind: 'text'; readonly pattern: RegExp; readonly allowed: string }
   | { readonly kind: 'path' }
@@ -16,10 +16,13 @@ export type KeyType =
   | { readonly kind: 'program' }
   | { readonly kind: 'integer'; readonly min: number; readonly max: number; readonly word?: string }
   | { readonly kind: 'duration'; readonly minMs: number; readonly maxMs: number }
+  | { readonly kind: 'size'; readonly minBytes: number; readonly maxBytes: number }
   | { readonly kind: 'choice'; readonly of: readonly string[] }
   | { readonly kind: 'boolean' }
   | { readonly kind: 'texts'; readonly minItems: number }
   | { readonly kind: 'environment' }
+  /** Users and groups of this machine. */
+  | { readonly kind: 'accounts' }
   | { readonly kind: 'address' }
   | { readonly kind: 'tables'; readonly keys: Readonly<Record<string, Key>> };
 
@@ -158,7 +161,9 @@ export const KEYS = {
     type: duration,
     default: '30s',
     flag: { property: 'readyTimeout', option: '--ready-timeout <duration>' },
-    about: 'From the start of a candidate until all its workers are ready; then the reload has failed.',
+    about:
+      'From the start of a candidate until all its workers are ready; and until a worker has saved or restored its ' +
+      'state. Then the reload has failed.',
   },
   'upgrade.drain_timeout': {
     type: durationOrNone,
@@ -182,6 +187,11 @@ export const KEYS = {
     type: durationOrNone,
     default: '5m',
     about: 'For so long after a reload a generation that keeps crashing is given up for the last good one.',
+  },
+  'upgrade.state_max': {
+    type: { kind: 'size', minBytes: 1_024, maxBytes: 16 * 2 ** 30 },
+    default: '256MiB',
+    about: 'The most that one worker may give to the next generation with state.save; more is refused.',
   },
   'release.current': {
     type: { kind: 'path' },
@@ -255,6 +265,16 @@ export const KEYS = {
     default: '10s',
     about: 'A worker that lived so long ends a row of crashes.',
   },
+  'control.read': {
+    type: { kind: 'accounts' },
+    default: [],
+    about: 'Who may ask for status and reports, beside root, the user of the service and those of control.act.',
+  },
+  'control.act': {
+    type: { kind: 'accounts' },
+    default: [],
+    about: 'Who may also reload and stop the service, beside root and its user.',
+  },
   'log.level': {
     type: { kind: 'choice', of: ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] },
     default: 'info',
@@ -288,6 +308,8 @@ export function allowed(type: KeyType): string {
     }
     case 'duration':
       return `a duration from ${type.minMs === 0 ? '0s' : '1ms'} to 24h in h, m, s and ms, such as "1m30s"`;
+    case 'size':
+      return 'a size from 1KiB to 16GiB in KiB, MiB or GiB, such as "256MiB"';
     case 'choice': {
       const quoted = type.of.map((word) => `"${word}"`);
       return `${quoted.slice(0, -1).join(', ')} or ${quoted.at(-1)}`;
@@ -298,6 +320,8 @@ export function allowed(type: KeyType): string {
       return type.minItems === 0 ? 'a list of strings' : 'a list of strings, at least one';
     case 'environment':
       return 'a table of strings';
+    case 'accounts':
+      return 'a list such as ["user:alice", "group:ops"]';
     case 'address':
       return '"8080", "0.0.0.0:8080", "[::1]:8080", "/run/shop.sock" or "@shop"';
     case 'tables':

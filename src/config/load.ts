@@ -140,6 +140,7 @@ function build(
       takeoverTimeoutMs: values['upgrade.takeover_timeout'],
       probe: values['upgrade.probe'],
       regretMs: values['upgrade.regret'],
+      stateMaxBytes: values['upgrade.state_max'],
     },
     release: {
       current: values['release.current'] === null ? null : resolve(home, values['release.current']),
@@ -162,6 +163,7 @@ function build(
       limit: values['restart.limit'],
       stableMs: values['restart.stable'],
     },
+    control: { read: values['control.read'], act: values['control.act'] },
     log: { level: values['log.level'] },
   };
 }

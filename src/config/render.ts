@@ -2,10 +2,12 @@
  * What a config comes to, for `batond check`: what would be run and until when it is waited for, and beside each value
  * where it comes from, because that is the question when a service does not do what was meant.
  */
+import { type Account, formatAccount } from './account.js';
 import { formatAddress } from './address.js';
 import type { Config } from './config.js';
 import { formatDuration } from './duration.js';
 import type { LoadedConfig } from './load.js';
+import { formatSize } from './size.js';
 
 /** Lines of `key  value  origin`, in columns. */
 export function renderConfig({ config, origins }: LoadedConfig): string {
@@ -45,12 +47,15 @@ function rowsOf(config: Config): [string, string][] {
     ['upgrade.takeover_timeout', formatDuration(upgrade.takeoverTimeoutMs)],
     ...(program.kind === 'node' ? [['upgrade.probe', upgrade.probe ?? 'none'] as [string, string]] : []),
     ['upgrade.regret', formatDuration(upgrade.regretMs)],
+    ...(program.kind === 'node' ? [['upgrade.state_max', formatSize(upgrade.stateMaxBytes)] as [string, string]] : []),
     ...releaseRows(config),
     ['stop.kill_timeout', formatDuration(config.stop.killTimeoutMs)],
     ['restart.delay', formatDuration(restart.delayMs)],
     ['restart.delay_max', formatDuration(restart.delayMaxMs)],
     ['restart.limit', `${restart.limit}`],
     ['restart.stable', formatDuration(restart.stableMs)],
+    ['control.read', accounts(config.control.read)],
+    ['control.act', accounts(config.control.act)],
     ['log.level', config.log.level],
   ];
 }
@@ -77,6 +82,10 @@ function releaseRows({ release, hooks }: Config): [string, string][] {
     ...said,
     ...(said.length === 0 ? [] : [['hooks.timeout', formatDuration(hooks.timeoutMs)] as [string, string]]),
   ];
+}
+
+function accounts(list: readonly Account[]): string {
+  return list.length === 0 ? 'nobody else' : list.map(formatAccount).join(', ');
 }
 
 function programRows(program: Config['program']): [string, string][] {

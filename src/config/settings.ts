@@ -2,6 +2,7 @@
  * What was said about each key, by whom, before anything is worked out: the file, then the flags over it, then the
  * defaults under both. A key whose value was refused stays as "said", so that no second message claims it is missing.
  */
+import type { Account } from './account.js';
 import { checkValue } from './check-value.js';
 import {
   type ConfigFlags,
@@ -27,7 +28,7 @@ export type Settings = Map<KeyPath, Setting>;
 
 type ValueOf<T extends KeyType> = T extends { kind: 'integer'; word: infer Word }
   ? number | Word
-  : T extends { kind: 'integer' | 'duration' }
+  : T extends { kind: 'integer' | 'duration' | 'size' }
     ? number
     : T extends { kind: 'choice'; of: readonly (infer Word)[] }
       ? Word
@@ -37,9 +38,11 @@ type ValueOf<T extends KeyType> = T extends { kind: 'integer'; word: infer Word 
           ? readonly string[]
           : T extends { kind: 'environment' }
             ? Readonly<Record<string, string>>
-            : T extends { kind: 'text' | 'path' | 'program' }
-              ? string
-              : unknown;
+            : T extends { kind: 'accounts' }
+              ? readonly Account[]
+              : T extends { kind: 'text' | 'path' | 'program' }
+                ? string
+                : unknown;
 
 /** The checked value of each key; null where nothing was said and there is no default. */
 export type Values = {

@@ -1,7 +1,12 @@
 /** What the CLI says to a running service, over its control socket. */
-import { createInterface } from 'node:readline';
+import { existsSync } from 'node:fs';
+import type { IncomingMessage } from 'node:http';
+import { userInfo } from 'node:os';
+import { dirname, join } from 'node:path';
+import { StringDecoder } from 'node:string_decoder';
 import { BatondError, ERRORS, type ErrorCode } from '../errors.js';
 import type { Report } from '../inventory/report.js';
+import { parseLine } from './check-line.js';
 import type {
   HistoryRow,
   ReloadLine,
@@ -12,10 +17,15 @@ import type {
   Status,
 } from './messages.js';
 import { controlSockets } from './paths.js';
+import { refuseForeign } from './runtime-directory.js';
+import { isControlProcess, verdictWithoutSupervisor } from './supervisor-watch.js';
 
 // An `import` of node:http reads each of its exports, the lazy ones too, which loads a WebSocket client: 20 ms on Node
 // 22, 40 on 24, 100 on 26, and this is part of each reload. Taken like this it is 3.
 const { request } = process.getBuiltinModule('node:http');
+
+/** The largest answer, and the longest stream of a reload: a hundred reports are far below it. */
+const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
 
 /** A refusal as it came over the socket: its code may be newer than this CLI, so it carries its own exit status. */
 export class RemoteError extends Error {
@@ -31,16 +41,18 @@ export class RemoteError extends Error {
 
 export class ControlClient {
   readonly #name: string;
+  readonly #env: Readonly<Record<string, string | undefined>>;
   readonly #sockets: readonly string[];
 
   constructor(name: string, env: Readonly<Record<string, string | undefined>>) {
     this.#name = name;
+    this.#env = env;
     this.#sockets = controlSockets(name, env);
   }
 
   /** Throws NOT_RUNNING, NO_PERMISSION, or what the service refuses with. */
   async status(): Promise<Status> {
-    return JSON.parse(await text(await this.#call('GET', '/v1/status')));
+    return answer(await text(await this.#call('GET', '/v1/status'))) as Status;
   }
 
   async stop(): Promise<void> {
@@ -66,15 +78,26 @@ export class ControlClient {
     const response = await this.#call('POST', path);
     let verdict: ReloadOutcome | null = null;
     let oldIsGone = false;
+    let cutOff = false;
+    const cut = () => {
+      cutOff = true;
+      response.destroy();
+    };
+    const orphaned = isControlProcess(this.#env) ? this.#untilOrphaned(cut) : null;
     try {
-      for await (const line of createInterface({ input: response })) {
-        const parsed = JSON.parse(line) as ReloadLine;
+      for await (const line of linesOf(response)) {
+        const parsed = parseLine(line);
+        if (parsed === null) continue;
         onLine(parsed);
         if (parsed.event === 'verdict') verdict = parsed;
         if (parsed.event === 'old-gone') oldIsGone = true;
       }
     } catch (error) {
-      throw new BatondError('CONTROL_FAILED', { reason: (error as Error).message }, error);
+      if (!cutOff) throw new BatondError('CONTROL_FAILED', { reason: (error as Error).message }, error);
+    }
+    if (verdict === null && orphaned !== null) {
+      verdict = await orphaned;
+      if (verdict !== null) onLine({ event: 'verdict', ...verdict });
     }
     if (verdict === null) {
       throw new BatondError('CONTROL_FAILED', { reason: 'the supervisor went away before the verdict; see its log' });
@@ -87,40 +110,65 @@ export class ControlClient {
     return verdict;
   }
 
+  /** Ends the reading when no supervisor is left who could write. What it wrote last is read in the turn between. */
+  async #untilOrphaned(end: () => void): Promise<ReloadOutcome | null> {
+    const [liveFile] = this.#sockets.map((socket) => join(dirname(socket), 'live.json')).filter(existsSync);
+    const verdict = await verdictWithoutSupervisor(liveFile ?? '', Number(this.#env.MAINPID));
+    setImmediate(() => setImmediate(end));
+    return verdict;
+  }
+
   /** The oldest first. */
   async history(): Promise<HistoryRow[]> {
-    return JSON.parse(await text(await this.#call('GET', '/v1/history')));
+    return answer(await text(await this.#call('GET', '/v1/history'))) as HistoryRow[];
   }
 
   /** The oldest first. */
   async reports(): Promise<ReportSummary[]> {
-    return JSON.parse(await text(await this.#call('GET', '/v1/reports')));
+    return answer(await text(await this.#call('GET', '/v1/reports'))) as ReportSummary[];
   }
 
   /** Null is the last one. Throws NO_REPORT. */
   async report(number: number | null): Promise<Report> {
-    return JSON.parse(await text(await this.#call('GET', `/v1/reports/${number ?? 'last'}`)));
+    return answer(await text(await this.#call('GET', `/v1/reports/${number ?? 'last'}`))) as Report;
   }
 
-  async #call(method: string, path: string): Promise<import('node:http').IncomingMessage> {
+  async #call(method: string, path: string): Promise<IncomingMessage> {
     let denied: unknown;
+    let unsafe: unknown;
     for (const socketPath of this.#sockets) {
       try {
+        refuseForeign(socketPath);
         const response = await send(socketPath, method, path);
         if ((response.statusCode ?? 500) < 400) return response;
         throw refusal(await text(response));
       } catch (error) {
         const { code } = error as NodeJS.ErrnoException;
-        if (code === 'EACCES' || code === 'EPERM') denied ??= error;
-        else if (code !== 'ENOENT' && code !== 'ECONNREFUSED' && code !== 'ENOTDIR') throw error;
+        if (code === 'DIRECTORY_UNSAFE') unsafe ??= error;
+        else if (code === 'EACCES' || code === 'EPERM') denied ??= error;
+        else if (code === 'ECONNRESET' || code === 'EPIPE') {
+          const reason = 'it closed the connection; too many may be open already, see the log of the service';
+          throw new BatondError('CONTROL_FAILED', { reason }, error);
+        } else if (code !== 'ENOENT' && code !== 'ECONNREFUSED' && code !== 'ENOTDIR') throw usable(error);
       }
     }
-    const facts = { name: this.#name, socket: this.#sockets.join(' nor ') };
+    if (unsafe !== undefined && denied === undefined) throw unsafe;
+    const facts = { name: this.#name, socket: this.#sockets.join(' nor '), user: selfText() };
     throw new BatondError(denied === undefined ? 'NOT_RUNNING' : 'NO_PERMISSION', facts, denied);
   }
 }
 
-function send(socketPath: string, method: string, path: string): Promise<import('node:http').IncomingMessage> {
+function selfText(): string {
+  const uid = process.getuid?.() ?? 0;
+  try {
+    return `${userInfo().username} (uid ${uid})`;
+  } catch {
+    // A user that nobody has a name for.
+    return `uid ${uid}`;
+  }
+}
+
+function send(socketPath: string, method: string, path: string): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     const sent = request({ socketPath, method, path, headers: { host: 'batond', connection: 'close' } }, resolve);
     sent.on('error', reject);
@@ -128,17 +176,65 @@ function send(socketPath: string, method: string, path: string): Promise<import(
   });
 }
 
-async function text(response: import('node:http').IncomingMessage): Promise<string> {
-  response.setEncoding('utf8');
-  let body = '';
-  for await (const chunk of response) body += chunk;
-  return body;
+async function text(response: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  try {
+    for await (const chunk of bounded(response)) chunks.push(chunk);
+  } catch (error) {
+    throw usable(error);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+/** The bytes of an answer, and an error where there is no end of them. */
+async function* bounded(response: IncomingMessage): AsyncGenerator<Buffer> {
+  let bytes = 0;
+  for await (const chunk of response as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    if (bytes > MAX_ANSWER_BYTES) throw new Error(`it says more than ${MAX_ANSWER_BYTES} bytes`);
+    yield chunk;
+  }
+}
+
+/** By "\n" alone: node:readline also ends lines at U+2028, which JSON may hold. */
+async function* linesOf(response: IncomingMessage): AsyncGenerator<string> {
+  const decoder = new StringDecoder('utf8');
+  let rest: string[] = [];
+  for await (const chunk of bounded(response)) {
+    const [first = '', ...others] = decoder.write(chunk).split('\n');
+    rest.push(first);
+    for (const next of others) {
+      yield rest.join('');
+      rest = [next];
+    }
+  }
+  const last = rest.join('') + decoder.end();
+  if (last !== '') yield last;
+}
+
+function answer(body: string): unknown {
+  let value: unknown = null;
+  try {
+    value = JSON.parse(body);
+  } catch {
+    // Below.
+  }
+  if (typeof value === 'object' && value !== null) return value;
+  throw new BatondError('CONTROL_FAILED', { reason: body.slice(0, 200) });
+}
+
+/** What is wrong with the connection or with what came over it is one situation; a refusal stays what it is. */
+function usable(error: unknown): Error {
+  if (error instanceof BatondError || error instanceof RemoteError) return error;
+  return new BatondError('CONTROL_FAILED', { reason: (error as Error).message }, error);
 }
 
 function refusal(body: string): Error {
   try {
     const { code, message, exitStatus } = JSON.parse(body);
-    return new RemoteError(String(code), String(message), Number(exitStatus ?? ERRORS.CONTROL_FAILED.exit));
+    // 0 would tell a script that it was done.
+    const status = Number.isInteger(exitStatus) && exitStatus > 0 && exitStatus < 256 ? exitStatus : null;
+    return new RemoteError(String(code), String(message), status ?? ERRORS.CONTROL_FAILED.exit);
   } catch {
     return new BatondError('CONTROL_FAILED' satisfies ErrorCode, { reason: body.slice(0, 200) });
   }

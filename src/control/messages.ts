@@ -34,7 +34,17 @@ export interface ReloadOutcome {
   readonly durationMs: number;
 }
 
-export type ReloadStep = 'takeover' | 'verify' | 'hook' | 'boot' | 'probe' | 'switch' | 'soak' | 'commit' | 'rollback';
+export type ReloadStep =
+  | 'takeover'
+  | 'verify'
+  | 'hook'
+  | 'boot'
+  | 'probe'
+  | 'state'
+  | 'switch'
+  | 'soak'
+  | 'commit'
+  | 'rollback';
 
 export type ReloadLine =
   | { readonly event: 'step'; readonly step: ReloadStep; readonly message: string; readonly atMs: number }

@@ -11,6 +11,8 @@ export interface Paths {
   readonly controlSocket: string;
   readonly stateFile: string;
   readonly historyFile: string;
+  /** What the next supervisor reads after one that died. */
+  readonly liveFile: string;
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -28,6 +30,7 @@ export function pathsOf(name: string, env: Environment, uid: number = process.ge
     controlSocket: join(runtimeDirectory, 'control.sock'),
     stateFile: join(stateDirectory, 'state.json'),
     historyFile: join(stateDirectory, 'history.json'),
+    liveFile: join(runtimeDirectory, 'live.json'),
   };
 }
 
@@ -38,9 +41,14 @@ export function controlSockets(name: string, env: Environment, uid: number = pro
   return directories.map((directory) => join(directory, 'control.sock'));
 }
 
+/** Where a user without XDG_RUNTIME_DIR has services; anybody can make a folder there, see runtime-directory.ts. */
+export function temporaryRoot(uid: number): string {
+  return `/tmp/batond-${uid}`;
+}
+
 /** The folders that hold one folder a service. */
 export function runtimeRoots(env: Environment, uid: number = process.getuid?.() ?? 0): string[] {
-  const own = env.XDG_RUNTIME_DIR === undefined ? `/tmp/batond-${uid}` : join(env.XDG_RUNTIME_DIR, 'batond');
+  const own = env.XDG_RUNTIME_DIR === undefined ? temporaryRoot(uid) : join(env.XDG_RUNTIME_DIR, 'batond');
   return uid === 0 ? ['/run/batond', own] : [own, '/run/batond'];
 }
 

@@ -6,17 +6,23 @@
  */
 import type { ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
-import type { Fd } from '../native.js';
+import { type Credentials, type Fd, native } from '../native.js';
 import type { ReloadLine } from './messages.js';
 
+/** What waits here for a client that does not read. A whole reload is a few kilobytes. */
+const MAX_UNREAD_BYTES = 256 * 1024;
+
 export class ReloadClient {
+  /** Who asks. */
+  readonly peer: Credentials;
   readonly #socket: Socket;
   readonly #begin: () => void;
   #onGone: (() => void) | null = null;
   #begun = false;
   #over = false;
 
-  private constructor(socket: Socket, begin: () => void) {
+  private constructor(socket: Socket, peer: Credentials, begin: () => void) {
+    this.peer = peer;
     this.#socket = socket;
     this.#begin = begin;
     // A client never sends more than its request: the end of the stream is its going away.
@@ -25,10 +31,8 @@ export class ReloadClient {
     socket.on('close', () => this.#gone());
   }
 
-  static answering(response: ServerResponse): ReloadClient {
-    const socket = response.socket;
-    if (socket === null) throw new Error('the client has gone');
-    return new ReloadClient(socket as Socket, () => {
+  static answering(response: ServerResponse, socket: Socket, peer: Credentials): ReloadClient {
+    return new ReloadClient(socket, peer, () => {
       response.useChunkedEncodingByDefault = false;
       response.writeHead(200, { 'content-type': 'application/x-ndjson', connection: 'close' });
       response.flushHeaders();
@@ -37,7 +41,8 @@ export class ReloadClient {
 
   /** Goes on with a connection that another supervisor has begun to answer. */
   static adopt(fd: Fd): ReloadClient {
-    const client = new ReloadClient(new Socket({ fd, readable: true, writable: true }), () => {});
+    const peer = native().peerCredentials(fd);
+    const client = new ReloadClient(new Socket({ fd, readable: true, writable: true }), peer, () => {});
     client.#begun = true;
     client.#socket.resume();
     return client;
@@ -60,6 +65,8 @@ export class ReloadClient {
     if (!this.#begun) this.#begin();
     this.#begun = true;
     if (!this.#socket.destroyed) this.#socket.write(`${JSON.stringify(line)}\n`);
+    // Beyond what the kernel's buffer holds: it does not read, and must not make this process grow.
+    if (this.#socket.writableLength > MAX_UNREAD_BYTES) this.#socket.destroy();
     if (isLast) {
       this.#over = true;
       this.#socket.end();

@@ -9,15 +9,20 @@ import { BatondError, type ErrorCode } from '../errors.js';
 import { Descriptor } from '../inventory/descriptor.js';
 import type { Report } from '../inventory/report.js';
 import { type Fd, native } from '../native.js';
+import { Admission } from './admission.js';
+import type { Action, Audit } from './audit.js';
+import { coalesce } from './coalesce.js';
 import type { HistoryRow, ReloadOptions, ReportSummary, RollbackOptions, Status } from './messages.js';
+import { type Peer, printable, userText } from './peer.js';
 import { ReloadClient } from './reload-client.js';
+import type { Right, Rights } from './rights.js';
 
 // Not by `import`, which would read its lazy exports too and cost each takeover tens of milliseconds; see client.ts.
 const { createServer } = process.getBuiltinModule('node:http');
 
-/** How long a client may take to say what it wants. */
-const STALLED_MS = 10_000;
-const MAX_CLIENTS = 64;
+/** What Node looks at of a request: ours have a few short headers and no body. */
+const MAX_HEADER_BYTES = 8_192;
+const MAX_BODY_BYTES = 4_096;
 /** What setTimeout of Node takes. */
 const NEVER_MS = 2 ** 31 - 1;
 
@@ -36,24 +41,33 @@ export interface ControlHandlers {
   stop(): void;
 }
 
+export interface ControlServerOptions {
+  /** Of the service. */
+  readonly name: string;
+  readonly listener: Fd;
+  readonly path: string;
+  readonly rights: Rights;
+  readonly audit: Audit;
+  readonly handlers: ControlHandlers;
+}
+
 export class ControlServer {
+  readonly #options: ControlServerOptions;
   readonly #listener: Descriptor;
-  readonly #path: string;
-  readonly #handlers: ControlHandlers;
+  readonly #admission: Admission;
+  readonly #status: () => Promise<Status>;
   readonly #server: Server;
 
-  constructor(listener: Fd, path: string, handlers: ControlHandlers) {
-    this.#listener = new Descriptor(listener);
-    this.#path = path;
-    this.#handlers = handlers;
+  constructor(options: ControlServerOptions) {
+    this.#options = options;
+    this.#listener = new Descriptor(options.listener);
+    this.#admission = new Admission(options.rights, options.audit);
+    this.#status = coalesce(() => options.handlers.status());
     // Node looks for stalled connections every 30 s, which would wake an idle supervisor: each has its own time-out.
-    this.#server = createServer({ connectionsCheckingInterval: NEVER_MS }, (request, response) => {
-      request.socket.setTimeout(0);
-      void this.#answer(request, response);
-    });
-    this.#server.maxConnections = MAX_CLIENTS;
-    this.#server.on('connection', (socket) => socket.setTimeout(STALLED_MS, () => socket.destroy()));
-    this.#server.on('clientError', (_error, socket) => socket.destroy());
+    const limits = { connectionsCheckingInterval: NEVER_MS, maxHeaderSize: MAX_HEADER_BYTES };
+    this.#server = createServer(limits, (request, response) => void this.#answer(request, response));
+    this.#server.maxRequestsPerSocket = 1;
+    this.#admission.attach(this.#server);
   }
 
   get fd(): Fd {
@@ -72,44 +86,52 @@ export class ControlServer {
 
   /** For good: the service has ended. */
   close(): void {
-    rmSync(this.#path, { force: true });
+    rmSync(this.#options.path, { force: true });
     this.pause();
     this.#server.closeIdleConnections();
     this.#listener.close();
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    request.resume();
-    const url = new URL(request.url ?? '/', 'http://batond');
-    const route = `${request.method} ${url.pathname}`;
+    const { socket } = request;
+    const peer = this.#admission.peer(socket);
+    if (peer === null) return;
+    this.#admission.heard(socket);
+    limitBody(request);
+    const [path, query] = (request.url ?? '/').split('?', 2);
+    const route = `${request.method} ${path}`;
     const wanted = /^GET \/v1\/reports\/(last|\d{1,15})$/.exec(route)?.[1];
+    const { handlers } = this.#options;
     try {
+      this.#require(peer, wanted === undefined ? (RIGHTS[route] ?? UNKNOWN) : RIGHTS['GET /v1/reports']!, route);
       if (wanted !== undefined) {
-        send(response, 200, this.#handlers.report(wanted === 'last' ? null : Number(wanted)));
+        send(response, 200, handlers.report(wanted === 'last' ? null : Number(wanted)));
         return;
       }
       switch (route) {
         case 'GET /v1/status':
-          send(response, 200, await this.#handlers.status());
+          send(response, 200, await this.#status());
           return;
         case 'POST /v1/reload':
-          this.#handlers.reload(ReloadClient.answering(response), reloadOptions(url.searchParams));
+          this.#reload(peer, response, reloadOptions(new URLSearchParams(query)));
           return;
         case 'POST /v1/rollback':
-          this.#handlers.rollback(ReloadClient.answering(response), rollbackOptions(url.searchParams));
+          this.#rollback(peer, response, rollbackOptions(new URLSearchParams(query)));
           return;
         case 'GET /v1/history':
-          send(response, 200, this.#handlers.history());
+          send(response, 200, handlers.history());
           return;
         case 'GET /v1/reports':
-          send(response, 200, this.#handlers.reports());
+          send(response, 200, handlers.reports());
           return;
         case 'POST /v1/stop':
-          send(response, 202, { stopping: true });
-          this.#handlers.stop();
+          this.#act(peer, 'stop', {}, () => {
+            send(response, 202, { stopping: true });
+            handlers.stop();
+          });
           return;
         default:
-          send(response, 404, { code: 'NOT_FOUND', message: `there is no ${route}` });
+          send(response, 404, { code: 'NOT_FOUND', message: `there is no ${printable(route)}` });
       }
     } catch (error) {
       if (response.headersSent) throw error;
@@ -119,10 +141,77 @@ export class ControlServer {
       send(response, status, { code: known.code, message: known.message, exitStatus: known.exitStatus });
     }
   }
+
+  /** Throws NOT_PERMITTED. */
+  #require(peer: Peer, { right, what }: { right: Right; what: string }, route: string): void {
+    const { rights, audit, name } = this.#options;
+    if (rights.may(peer, right)) return;
+    audit.refused(peer, `may not ${what} ${name} (${printable(route)})`, 'NOT_PERMITTED');
+    throw new BatondError('NOT_PERMITTED', { name, user: userText(peer.uid), uid: peer.uid, what, right });
+  }
+
+  #reload(peer: Peer, response: ServerResponse, options: ReloadOptions): void {
+    const { handlers } = this.#options;
+    this.#actFor(peer, response, 'reload', options, (client) => handlers.reload(client, options));
+  }
+
+  #rollback(peer: Peer, response: ServerResponse, options: RollbackOptions): void {
+    const { handlers } = this.#options;
+    this.#actFor(peer, response, 'rollback', options, (client) => handlers.rollback(client, options));
+  }
+
+  /** For a client that stays until the verdict. */
+  #actFor(
+    peer: Peer,
+    response: ServerResponse,
+    action: Action,
+    options: object,
+    act: (client: ReloadClient) => void,
+  ): void {
+    const { socket } = response;
+    if (socket === null) return;
+    this.#act(peer, action, options, () => {
+      act(ReloadClient.answering(response, socket, peer));
+      this.#admission.stays(socket);
+    });
+  }
+
+  /** On record before it has any effect, and again where it is refused. */
+  #act(peer: Peer, action: Action, options: object, act: () => void): void {
+    const { audit } = this.#options;
+    audit.action(peer, action, 'asked', options);
+    try {
+      act();
+    } catch (error) {
+      audit.action(peer, action, error instanceof BatondError ? error.code : 'CONTROL_FAILED', options);
+      throw error;
+    }
+  }
+}
+
+/** What each request needs, and what it is called in a refusal. */
+const RIGHTS: Readonly<Record<string, { readonly right: Right; readonly what: string }>> = {
+  'GET /v1/status': { right: 'read', what: 'see the status of' },
+  'GET /v1/reports': { right: 'read', what: 'see the reports of' },
+  'GET /v1/history': { right: 'read', what: 'see the history of' },
+  'POST /v1/reload': { right: 'act', what: 'reload' },
+  'POST /v1/rollback': { right: 'act', what: 'roll back' },
+  'POST /v1/stop': { right: 'act', what: 'stop' },
+};
+const UNKNOWN = { right: 'read', what: 'ask anything of' } as const;
+
+/** No request has a body; it is read, or the connection could not be used, but not for long. */
+function limitBody(request: IncomingMessage): void {
+  let bytes = 0;
+  request.on('data', (data: Buffer) => {
+    bytes += data.length;
+    if (bytes > MAX_BODY_BYTES) request.socket.destroy();
+  });
 }
 
 const STATUS: Partial<Record<ErrorCode, number>> = {
   BUSY: 409,
+  NOT_PERMITTED: 403,
   NO_REPORT: 404,
   NO_ROLLBACK_TARGET: 404,
   REQUEST_INVALID: 400,

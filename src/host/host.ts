@@ -1,7 +1,7 @@
 /**
  * The host: the small stand-in for systemd where none manages the service (a terminal, a container, a test). It owns a
  * notify socket, starts the supervisor, follows MAINPID, starts it again when it dies, passes on what it is told by
- * signals, and reaps whatever ends below it. The supervisor under it does not know the difference.
+ * signals, keeps an fd store, and reaps whatever ends below it. The supervisor under it does not know the difference.
  *
  *   host  --clone-->  S1  --CLONE_PARENT-->  S2 (the host's child too)
  *     ^                |                      |
@@ -9,13 +9,17 @@
  */
 import { openSync } from 'node:fs';
 import { join } from 'node:path';
+import { Audit } from '../control/audit.js';
 import { EXIT } from '../errors.js';
 import { Descriptor } from '../inventory/descriptor.js';
 import type { Log } from '../log.js';
 import { native } from '../native.js';
+import { supervisorEnvironment } from './environment.js';
+import { FdStore } from './fd-store.js';
 import { NotifySocket } from './notify-socket.js';
-import { Orphans } from './orphans.js';
+import { isOurChild, Orphans } from './orphans.js';
 import type { HostReport } from './report.js';
+import { HostWatchdog } from './watchdog.js';
 
 export interface HostOptions {
   readonly name: string;
@@ -28,6 +32,10 @@ export interface HostOptions {
   readonly stateDirectory: string;
   /** How long a supervisor that was told to stop may take before it is killed. */
   readonly stopTimeoutMs: number;
+  /** As FileDescriptorStoreMax= of a unit. */
+  readonly fdStoreMax: number;
+  /** As WatchdogSec= of a unit, in milliseconds. */
+  readonly watchdogMs: number;
   readonly log: Log;
   /** Called once: the service serves, or it ended before it did. */
   readonly report: (report: HostReport) => void;
@@ -37,6 +45,7 @@ export interface HostOptions {
 const RESTART_DELAY_MS = 100;
 const RESTART_DELAY_MAX_MS = 10_000;
 const STABLE_MS = 10_000;
+const MAX_EARLIER = 8;
 /** How long a supervisor that is told to stop at once may take for it. */
 const STOP_NOW_MS = 2_000;
 /** Longer than a worker without a supervisor takes to end by itself, src/worker/orphan.ts. */
@@ -52,9 +61,13 @@ class Host {
   readonly #resolve: (status: number) => void;
   readonly #socket: NotifySocket;
   readonly #orphans: Orphans;
+  readonly #store: FdStore;
+  readonly #watchdog: HostWatchdog;
   readonly #handlers: readonly [NodeJS.Signals, () => void][];
   /** 0 while none lives. */
   #mainPid = 0;
+  /** Main processes before: one that yields still says BARRIER=1. */
+  readonly #earlier: number[] = [];
   #ready = false;
   /** How often it was told to stop. */
   #asked = 0;
@@ -72,12 +85,20 @@ class Host {
     this.#resolve = resolve;
     // As PID 1 of a container orphans come to us anyway; anywhere else this asks for them.
     native().setSubreaper(true);
-    const { runtimeDirectory } = options;
+    const { runtimeDirectory, fdStoreMax, log } = options;
+    const audit = new Audit(log);
+    this.#store = new FdStore(fdStoreMax, log);
+    this.#watchdog = new HostWatchdog(
+      options.watchdogMs,
+      () => this.#socket.read(),
+      () => this.#hangs(),
+    );
     this.#socket = new NotifySocket(join(runtimeDirectory, 'notify.sock'), {
       mainPid: () => this.#mainPid,
-      onMainPid: (pid) => {
-        this.#mainPid = pid;
+      onForeign: (sender) => {
+        if (!this.#earlier.includes(sender.pid)) audit.refused(sender, 'spoke on the notify socket of the host');
       },
+      onMainPid: (pid) => this.#follow(pid),
       onReady: () => this.#becameReady(),
       onStatus: (text) => {
         this.#lastWords = text;
@@ -85,6 +106,8 @@ class Host {
       onStopping: () => {
         this.#stopping = true;
       },
+      onWatchdog: () => this.#watchdog.fed(),
+      onFdStore: (request, fds) => this.#store.take(request, fds),
     });
     this.#orphans = new Orphans({
       runtimeDirectory,
@@ -114,20 +137,23 @@ class Host {
   }
 
   #startSupervisor(): void {
-    const { file, argv, env, cwd, runtimeDirectory, stateDirectory } = this.#options;
+    const { file, argv, env, cwd, runtimeDirectory, stateDirectory, fdStoreMax, watchdogMs } = this.#options;
+    const stored = this.#store.all;
+    const said = {
+      NOTIFY_SOCKET: this.#socket.path,
+      RUNTIME_DIRECTORY: runtimeDirectory,
+      STATE_DIRECTORY: stateDirectory,
+      WATCHDOG_USEC: String(watchdogMs * 1_000),
+    };
     this.#startedAt = performance.now();
     using nothing = new Descriptor(openSync('/dev/null', 'r'));
     const { pid, pidfd } = native().spawn({
       file,
       argv,
-      env: Object.entries({
-        ...env,
-        NOTIFY_SOCKET: this.#socket.path,
-        RUNTIME_DIRECTORY: runtimeDirectory,
-        STATE_DIRECTORY: stateDirectory,
-      }).map(([key, value]) => `${key}=${value}`),
+      env: supervisorEnvironment(env, said, stored, fdStoreMax),
       cwd,
-      fds: [nothing.fd, 1, 2],
+      pidVariable: stored.length === 0 ? undefined : 'LISTEN_PID',
+      fds: [nothing.fd, 1, 2, ...stored.map(({ descriptor }) => descriptor.fd)],
       parent: 'self',
       newSession: true,
     });
@@ -138,6 +164,23 @@ class Host {
   #becameReady(): void {
     if (!this.#ready) this.#options.report({ ready: true, pid: process.pid });
     this.#ready = true;
+  }
+
+  /** One that has ended already would never be heard of again: then its predecessor, which ends too, stays the main one. */
+  #follow(pid: number): void {
+    if (!isOurChild(pid)) return;
+    this.#earlier.push(this.#mainPid);
+    this.#earlier.splice(0, this.#earlier.length - MAX_EARLIER);
+    this.#mainPid = pid;
+  }
+
+  #hangs(): void {
+    const { log, watchdogMs } = this.#options;
+    log.error(
+      { event: 'watchdog', pid: this.#mainPid },
+      `the supervisor has given no sign of life for ${watchdogMs} ms: SIGKILL`,
+    );
+    signalMain(this.#mainPid, 'SIGKILL');
   }
 
   /** One SIGCHLD may stand for many exits, signal(7), so everything that has ended is reaped each time. */
@@ -156,17 +199,23 @@ class Host {
     const how = code === null ? `was killed by signal ${signal}` : `exited with status ${code}`;
     const status = code ?? 128 + (signal ?? 0);
     this.#mainPid = 0;
-    const left = this.#orphans.adopt();
+    this.#watchdog.rest();
+    const over = this.#asked > 0 || this.#stopping || !this.#ready;
+    this.#orphans.killSuccessors();
+    if (over) this.#store.close();
+    // What is stored is how the next supervisor adopts the workers: they are no orphans then.
+    const stored = this.#store.size;
+    const left = stored > 0 ? 0 : this.#orphans.adopt();
     if (this.#asked > 1) this.#orphans.killAll();
     if (!this.#ready && code !== EXIT.software) {
       this.#lastWords = `the supervisor ${how}${this.#lastWords === '' ? '' : ` after it said: ${this.#lastWords}`}`;
     }
-    if (this.#asked > 0 || this.#stopping || !this.#ready) {
+    if (over) {
       this.#status = status;
       return;
     }
     log.warn(
-      { event: 'supervisor-died', code, signal, left },
+      { event: 'supervisor-died', code, signal, left, stored },
       `the supervisor ${how}: starting the next one${left === 0 ? '' : `; its ${left} workers are left to drain`}`,
     );
     const stable = performance.now() - this.#startedAt >= STABLE_MS;
@@ -194,6 +243,11 @@ class Host {
   /** The first time gracefully, the second time at once; a supervisor that cannot follow is killed. */
   #stop(): void {
     this.#asked++;
+    if (this.#mainPid === 0) {
+      // Nobody comes who would adopt the workers.
+      this.#store.close();
+      this.#orphans.adopt();
+    }
     if (this.#asked > 1) this.#orphans.killAll();
     if (this.#mainPid === 0) {
       this.#status ??= EXIT.ok;
@@ -218,6 +272,8 @@ class Host {
   #finish(status: number): void {
     if (this.#pause !== null) clearTimeout(this.#pause);
     if (this.#deadline !== null) clearTimeout(this.#deadline);
+    this.#store.close();
+    this.#watchdog.rest();
     if (this.#orphans.size > 0) return;
     for (const [signal, handler] of this.#handlers) process.off(signal, handler);
     if (!this.#ready) this.#options.report({ ready: false, reason: this.#lastWords, exitStatus: status });

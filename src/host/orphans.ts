@@ -1,5 +1,5 @@
 /**
- * What a supervisor that was killed left behind. It falls to the host, which is its subreaper, and nobody speaks to it
+ * What a supervisor that was killed left behind, where nothing of it is in the fd store: then no other adopts it. It falls to the host, which is its subreaper, and nobody speaks to it
  * any more: a Node worker sees its channel close and drains by itself, any other program has to be told, and what has
  * not gone by then is killed. Nothing stays for good, and above all no listener.
  */
@@ -27,13 +27,16 @@ export class Orphans {
     return this.#pids.size;
   }
 
-  /** Looks for them after the death of a main process; answers how many are new. */
+  /** A successor whose predecessor died has nothing to take over, and may be unable to notice. */
+  killSuccessors(): void {
+    for (const pid of childrenOfOurs()) if (this.#kindOf(pid) === 'supervisor') signal(pid, 'SIGKILL');
+  }
+
+  /** Looks for workers after the death of a main process that no other can adopt; answers how many are new. */
   adopt(): number {
     const before = this.#pids.size;
     for (const pid of childrenOfOurs()) {
       const kind = this.#kindOf(pid);
-      // A successor whose predecessor died has nothing to take over, and may be unable to notice.
-      if (kind === 'supervisor') signal(pid, 'SIGKILL');
       if (kind === null || kind === 'supervisor' || this.#pids.has(pid)) continue;
       if (kind === 'command') signal(pid, 'SIGTERM');
       this.#pids.set(
@@ -66,6 +69,11 @@ export class Orphans {
     const socket = `NOTIFY_SOCKET=${join(this.#options.runtimeDirectory, 'notify-')}`;
     return variables.some((one) => one.startsWith(socket)) ? 'command' : null;
   }
+}
+
+/** Also while it has ended and is not reaped yet. */
+export function isOurChild(pid: number): boolean {
+  return childrenOfOurs().includes(pid);
 }
 
 /** Of each thread, since an orphan falls to any that lives, proc_pid_task(5). */

@@ -1,20 +1,23 @@
 /** `batond run` where no systemd manages the service: the config is checked first, then the host runs a supervisor. */
-import { closeSync, mkdirSync, writeSync } from 'node:fs';
+import { closeSync, writeSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { Config } from '../config/config.js';
 import type { ConfigFlags } from '../config/keys.js';
 import { loadConfig } from '../config/load.js';
 import { type Paths, pathsOf } from '../control/paths.js';
+import { makeRuntimeDirectory } from '../control/runtime-directory.js';
 import { refuseSecondStart } from '../control/second-start.js';
 import { BatondError, EXIT } from '../errors.js';
 import { createLog } from '../log.js';
 import { resolveRelease } from '../release/release.js';
+import { FD_STORE_MAX } from './fd-store.js';
 import { runHost } from './host.js';
 import { lockService } from './lock.js';
 import { PidFile } from './pid-file.js';
 import { type HostReport, REPORT_ENVIRONMENT } from './report.js';
 import { type SelfCommand, selfCommand } from './self.js';
+import { watchdogMs } from './watchdog.js';
 
 export interface UnderHostOptions {
   readonly config?: string;
@@ -49,7 +52,7 @@ async function run(
   const config = loadConfig({ cwd: command.cwd, configFile: options.config, flags, cores: availableParallelism() });
   resolveRelease(config, { env: process.env, execPath: process.execPath, now: Date.now() });
   const paths = pathsOf(config.name, process.env);
-  makeRuntimeDirectory(paths);
+  makeRuntimeDirectory(paths.runtimeDirectory);
   // The lock first: it knows the host's pid, which is the one that a person has seen. A supervisor under systemd has none.
   lockService(config.name, paths.runtimeDirectory);
   await refuseSecondStart(config.name, paths.controlSocket);
@@ -72,16 +75,10 @@ function hostOptions(config: Config, command: SelfCommand, paths: Paths) {
     env: { ...(process.env as Record<string, string>), PWD: command.cwd },
     // As in a unit: what drains, then what is killed, and a little for everything else.
     stopTimeoutMs: config.upgrade.drainTimeoutMs + config.stop.killTimeoutMs + 10_000,
+    fdStoreMax: FD_STORE_MAX,
+    watchdogMs: watchdogMs(process.env),
     log: createLog({ name: config.name, level: config.log.level, env: process.env }),
   };
-}
-
-function makeRuntimeDirectory({ runtimeDirectory }: Paths): void {
-  try {
-    mkdirSync(runtimeDirectory, { recursive: true, mode: 0o755 });
-  } catch (error) {
-    throw new BatondError('NOT_WRITABLE', { path: runtimeDirectory, reason: (error as Error).message }, error);
-  }
 }
 
 /** Where somebody waits for a detached host to say how it went: told once, then left alone, as is their directory. */

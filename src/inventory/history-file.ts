@@ -5,13 +5,13 @@
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Release } from '../release/release.js';
+import { isCount, isListOf, isNullOr, isNumber, isOneOf, isShape, isText } from '../shape.js';
+import type { AttemptKind } from './attempt.js';
+import { isAttemptKind, isRelease } from './check-snapshot.js';
 
 const HISTORY_VERSION = 1;
 
 export const KEPT_ATTEMPTS = 100;
-
-/** What was asked for: 'watch' is a reload because release.current was moved, 'regret' one that nobody asked for. */
-export type AttemptKind = 'start' | 'reload' | 'watch' | 'rollback' | 'regret';
 
 export type AttemptVerdict =
   | 'serving'
@@ -40,6 +40,23 @@ export interface HistoryEntry {
   readonly message: string;
 }
 
+const isHistoryFile = isShape<{ version: number; entries: HistoryEntry[] }>({
+  version: isOneOf(HISTORY_VERSION),
+  entries: isListOf(
+    isShape<HistoryEntry>({
+      generation: isNullOr(isCount),
+      kind: isAttemptKind,
+      release: isNullOr(isRelease),
+      root: isNullOr(isText),
+      at: isNumber,
+      durationMs: isNumber,
+      verdict: isOneOf('serving', 'replaced', 'rolledBack', 'refused'),
+      code: isNullOr(isText),
+      message: isText,
+    }),
+  ),
+});
+
 /** The oldest first. Empty where there is no file; throws what reading or parsing it throws. */
 export function readHistory(path: string): HistoryEntry[] {
   let text: string;
@@ -49,11 +66,9 @@ export function readHistory(path: string): HistoryEntry[] {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
     throw error;
   }
-  const { version, entries } = JSON.parse(text) as { version: number; entries: HistoryEntry[] };
-  if (version !== HISTORY_VERSION || !Array.isArray(entries)) {
-    throw new Error(`${path} has a format that this version does not know`);
-  }
-  return entries;
+  const value: unknown = JSON.parse(text);
+  if (!isHistoryFile(value)) throw new Error(`${path} has a format that this version does not know`);
+  return (value as { entries: HistoryEntry[] }).entries;
 }
 
 /** Its readers may learn what the environment of a release holds: it is its owner's alone. */

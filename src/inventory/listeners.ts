@@ -15,7 +15,7 @@ export type ListenerOrigin = 'asked' | 'declared' | 'systemd';
 /** What of a listener travels to the next supervisor beside its descriptor. */
 export interface ListenerRecord {
   readonly name: string;
-  /** As it was asked for; null until somebody asks for one that systemd brought. */
+  /** As it was asked for; null until somebody asks for one that systemd brought, or that is all that was left. */
   readonly address: ListenAddress | null;
   readonly origin: ListenerOrigin;
   /** Of a Unix socket that was bound here: its file. */
@@ -94,7 +94,16 @@ export class Listeners {
   /** Closes what was asked for and is claimed no more. */
   keepOnly(claimed: ReadonlySet<string>): void {
     for (const listener of this.#byName.values()) {
+      // One without an address is what is left of a service that nobody can tell about; it is asked for yet.
+      if (listener.address === null) continue;
       if (listener.origin === 'asked' && !claimed.has(listener.name)) this.#close(listener);
+    }
+  }
+
+  /** Closes what was left and nobody has asked for. */
+  closeUnasked(): void {
+    for (const listener of this.#byName.values()) {
+      if (listener.address === null && listener.origin !== 'systemd') this.#close(listener);
     }
   }
 
@@ -120,7 +129,7 @@ export class Listeners {
 
   #matchInherited(address: ListenAddress): Listener | undefined {
     return this.all().find((listener) => {
-      if (listener.origin !== 'systemd' || listener.address !== null) return false;
+      if (listener.address !== null) return false;
       if (isDatagram(listener) !== (address.kind === 'udp')) return false;
       return isBoundTo(native().socketName(listener.descriptor.fd), address);
     });

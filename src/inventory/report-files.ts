@@ -4,7 +4,8 @@
  */
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { REPORT_VERSION, type Report } from './report.js';
+import { isReport } from './check-report.js';
+import type { Report } from './report.js';
 
 export const KEPT_REPORTS = 100;
 
@@ -31,8 +32,8 @@ export class ReportFiles {
 
   read(number: number): Report | null {
     try {
-      const report = JSON.parse(readFileSync(this.#path(number), 'utf8')) as Report;
-      return report.version === REPORT_VERSION ? report : null;
+      const report: unknown = JSON.parse(readFileSync(this.#path(number), 'utf8'));
+      return isReport(report) && report.number === number ? report : null;
     } catch {
       return null;
     }

@@ -8,8 +8,21 @@ import type { DrainTally } from '../channel/messages.js';
 
 export const REPORT_VERSION = 1;
 
-/** The parts of a reload in their order; 'rollback' in place of what did not come to be. */
-export type ReportPhase = 'takeover' | 'verify' | 'hook' | 'boot' | 'probe' | 'switch' | 'soak' | 'commit' | 'rollback';
+/**
+ * The parts of a reload in their order; 'rollback' in place of what did not come to be, 'verify' and 'hook' only where
+ * the config asks for them, 'state' only where an app passes state on. A hook after the commit is a part too.
+ */
+export type ReportPhase =
+  | 'takeover'
+  | 'verify'
+  | 'hook'
+  | 'boot'
+  | 'probe'
+  | 'state'
+  | 'switch'
+  | 'soak'
+  | 'commit'
+  | 'rollback';
 
 /** Why connections ended that their clients had not given up. */
 export type CutCause =
@@ -34,6 +47,20 @@ export interface DrainReport {
   readonly workers: { timedOut: number; killed: number; lost: number };
 }
 
+/** What the app passed on to the next generation. */
+export interface StateReport {
+  /** Of all workers together. */
+  readonly bytes: number;
+  /** Workers that gave something. */
+  readonly workers: number;
+  /** Of all workers, which save one after the other. */
+  readonly saveMs: number;
+  /** Of the worker that took longest, since they restore at the same time. */
+  readonly restoreMs: number;
+  /** States that could not be had, and that the app began without. */
+  readonly lost: number;
+}
+
 export interface Report {
   readonly version: typeof REPORT_VERSION;
   readonly number: number;
@@ -52,9 +79,14 @@ export interface Report {
   durationMs: number | null;
   readonly phases: { readonly phase: ReportPhase; readonly ms: number }[];
   readonly drains: DrainReport[];
-  /** The highest that was seen, looked at when a phase begins and at the end. */
+  /** Absent where there was none to pass on. */
+  state?: StateReport;
+  /** The highest that was seen, looked at when a phase begins, at the end, and whenever state has moved. */
   readonly peak: {
-    /** Resident memory of the supervisors and all workers; what they share is counted for each of them. */
+    /**
+     * Resident memory of the supervisors and all workers, and state on its way; what they share is counted for each of
+     * them. What a process had between two looks counts where it was its highest ever.
+     */
     rssBytes: number;
     /** Open descriptors of the same processes. */
     fds: number;

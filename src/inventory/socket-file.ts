@@ -34,6 +34,12 @@ export function isInPlace(file: SocketFile): boolean {
   return idOf(file.path) === file.id;
 }
 
+/** Whether a socket of that path has a file at all: an abstract one has none, and one that was removed neither. */
+export function isPlaced(path: string): boolean {
+  if (path === '' || path.startsWith('\0')) return false;
+  return statSync(path, { throwIfNoEntry: false })?.isSocket() === true;
+}
+
 /** Puts a removed file back. Throws EADDRINUSE where another stands there now, or where nothing was kept. */
 export function restoreFile(file: SocketFile): void {
   try {

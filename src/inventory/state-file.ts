@@ -4,8 +4,11 @@
  */
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { isOutcome } from '../control/check-line.js';
 import type { ReloadOutcome } from '../control/messages.js';
 import type { Release } from '../release/release.js';
+import { isAbsentOr, isListOf, isNullOr, isOneOf, isShape } from '../shape.js';
+import { isRelease } from './check-snapshot.js';
 
 const STATE_VERSION = 1;
 
@@ -13,6 +16,12 @@ export interface State {
   readonly good: readonly Release[];
   readonly lastReload: ReloadOutcome | null;
 }
+
+const isStateFile = isShape<State & { version: number }>({
+  version: isOneOf(STATE_VERSION),
+  good: isListOf(isRelease),
+  lastReload: isAbsentOr(isNullOr(isOutcome)),
+});
 
 /** Returns null where there is none; throws what reading or parsing it throws. */
 export function readState(path: string): State | null {
@@ -23,11 +32,10 @@ export function readState(path: string): State | null {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
     throw error;
   }
-  const value = JSON.parse(text) as State & { version: number };
-  if (value.version !== STATE_VERSION || !Array.isArray(value.good)) {
-    throw new Error(`${path} has a format that this version does not know`);
-  }
-  return { good: value.good, lastReload: value.lastReload ?? null };
+  const value: unknown = JSON.parse(text);
+  if (!isStateFile(value)) throw new Error(`${path} has a format that this version does not know`);
+  const { good, lastReload } = value as State;
+  return { good, lastReload: lastReload ?? null };
 }
 
 export function writeState(path: string, state: State): void {

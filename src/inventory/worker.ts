@@ -7,9 +7,19 @@
  * Each answer moves the phase; nobody waits for a particular answer, so a worker can change hands between two messages.
  */
 import { decodeFromWorker } from '../channel/decode.js';
-import type { DrainTally, FromWorker, Idle, ListenAddress, Measures, ToWorker } from '../channel/messages.js';
+import type {
+  DrainTally,
+  FromWorker,
+  Idle,
+  ListenAddress,
+  Measures,
+  Standing,
+  StateAbility,
+  StateAnswer,
+  ToWorker,
+} from '../channel/messages.js';
 import { PacketSocket } from '../channel/packet-socket.js';
-import { type Fd, native } from '../native.js';
+import { type Credentials, type Fd, native } from '../native.js';
 import { NotifyListener } from '../process/notify-listener.js';
 import { type Exit, Process } from '../process/process.js';
 
@@ -37,6 +47,8 @@ export interface WorkerRecord {
   readonly listening: readonly string[];
   /** The exception that it reported before it ended. */
   readonly fatal: string | null;
+  /** Absent in what an older supervisor wrote. */
+  readonly state?: StateAbility;
 }
 
 export interface WorkerEvents {
@@ -44,6 +56,10 @@ export interface WorkerEvents {
   readonly onListen: (worker: Worker, id: number, address: ListenAddress, backlog: number) => void;
   readonly onListening: (worker: Worker, name: string) => void;
   readonly onUnlisten: (worker: Worker, name: string) => void;
+  /** Somebody else spoke on its notify socket, and was not listened to. */
+  readonly onForeign: (worker: Worker, sender: Credentials) => void;
+  /** The handler owns the descriptor. */
+  readonly onState: (worker: Worker, answer: StateAnswer, file: Fd | null) => void;
   readonly onExit: (worker: Worker, exit: Exit) => void;
 }
 
@@ -55,6 +71,10 @@ export interface WorkerDescriptors {
 }
 
 const MEASURE_TIMEOUT_MS = 1_000;
+/** Ours waits for each answer before it asks again. */
+const MAX_UNANSWERED = 64;
+/** As many as a service may have listeners: names beyond that are no listeners of ours. */
+const MAX_LISTENING = 256;
 
 export class Worker {
   readonly id: string;
@@ -66,7 +86,10 @@ export class Worker {
   #phase: Phase;
   #fatal: string | null;
   #tally: DrainTally | null = null;
+  #state: StateAbility;
   #nextId = 1;
+  /** Of its requests to listen. */
+  #unanswered = 0;
   readonly #events: WorkerEvents;
   readonly #channel: PacketSocket | null;
   readonly #notify: NotifyListener | null;
@@ -80,6 +103,7 @@ export class Worker {
     this.listening = new Set(record.listening);
     this.#phase = record.phase;
     this.#fatal = record.fatal;
+    this.#state = record.state ?? { saves: false, restores: null };
     this.#events = events;
     this.#channel =
       descriptors.channel === null
@@ -92,8 +116,11 @@ export class Worker {
     this.#notify =
       descriptors.notify === null
         ? null
-        : new NotifyListener(descriptors.notify.fd, descriptors.notify.path, record.pid, () => {
-            if (this.#phase === 'booting') this.#move('ready');
+        : new NotifyListener(descriptors.notify.fd, descriptors.notify.path, record.pid, {
+            onReady: () => {
+              if (this.#phase === 'booting') this.#move('ready');
+            },
+            onForeign: (sender) => this.#events.onForeign(this, sender),
           });
     this.process = new Process(record.pid, descriptors.pidfd, (exit) => this.#exited(exit));
   }
@@ -112,6 +139,11 @@ export class Worker {
     return this.#tally;
   }
 
+  /** What its app has registered. */
+  get state(): StateAbility {
+    return this.#state;
+  }
+
   get record(): WorkerRecord {
     return {
       id: this.id,
@@ -122,6 +154,7 @@ export class Worker {
       startedAtMs: this.startedAtMs,
       listening: [...this.listening],
       fatal: this.#fatal,
+      state: this.#state,
     };
   }
 
@@ -195,6 +228,16 @@ export class Worker {
     }
   }
 
+  /** Asks for what its app gives to that generation; the answer comes as `onState`. */
+  save(to: number, maxBytes: number): void {
+    this.#send({ type: 'save', to, maxBytes });
+  }
+
+  /** Gives it what worker `from` of another generation saved. The descriptor stays the caller's. */
+  restore({ slot, generation }: Worker, slots: number, file: Fd): void {
+    this.#channel?.send({ type: 'restore', from: slot, generation, slots } satisfies ToWorker, [file]);
+  }
+
   /** SIGTERM, and SIGKILL to its group after the deadline. */
   stop(killTimeoutMs: number, onKill?: () => void): void {
     if (this.#phase !== 'stopping') this.#move('stopping');
@@ -206,11 +249,18 @@ export class Worker {
   }
 
   answerListen(id: number, name: string, fd: Fd): void {
+    this.#unanswered--;
     this.#channel?.send({ type: 'listener', id, name } satisfies ToWorker, [fd]);
   }
 
   refuseListen(id: number, code: string): void {
+    this.#unanswered--;
     this.#send({ type: 'refused', id, code });
+  }
+
+  /** Asks where it stands, after a supervisor that died: what that one had read and not recorded is lost. */
+  attend(): void {
+    this.#send({ type: 'attend', id: this.#nextId++ });
   }
 
   /** What it counts, or null where it does not say in time. */
@@ -252,20 +302,29 @@ export class Worker {
   }
 
   #receive(value: unknown, fds: readonly Fd[]): void {
-    for (const fd of fds) native().close(fd);
     const message = decodeFromWorker(value);
+    const file = message?.type === 'saved' ? (fds[0] ?? null) : null;
+    for (const fd of fds) if (fd !== file) native().close(fd);
     if (message === null) this.process.kill();
-    else this.#handle(message);
+    else this.#handle(message, file);
   }
 
-  #handle(message: FromWorker): void {
+  #handle(message: FromWorker, file: Fd | null): void {
     switch (message.type) {
       case 'hello':
         return;
       case 'listen':
-        this.#events.onListen(this, message.id, message.address, message.backlog);
+        if (this.#unanswered >= MAX_UNANSWERED) this.#send({ type: 'refused', id: message.id, code: 'EMFILE' });
+        else {
+          this.#unanswered++;
+          this.#events.onListen(this, message.id, message.address, message.backlog);
+        }
         return;
       case 'listening':
+        if (this.listening.size >= MAX_LISTENING && !this.listening.has(message.name)) {
+          this.process.kill();
+          return;
+        }
         this.listening.add(message.name);
         this.#events.onListening(this, message.name);
         return;
@@ -293,10 +352,38 @@ export class Worker {
         this.#tally = message.tally;
         this.#move('drained');
         return;
+      case 'state':
+        this.#state = { saves: message.saves, restores: message.restores };
+        return;
+      case 'saved':
+      case 'unsaved':
+      case 'restored':
+      case 'unrestored':
+        this.#events.onState(this, message, file);
+        return;
+      case 'standing':
+        this.#stands(message);
+        return;
       case 'measures':
         this.#measuring.get(message.id)?.(message);
         return;
     }
+  }
+
+  /** Makes up for what was said to a supervisor that died. What is told to it now comes after, and is answered. */
+  #stands({ ready, open, listening }: Standing): void {
+    for (const name of listening) {
+      if (this.listening.has(name)) continue;
+      this.listening.add(name);
+      this.#events.onListening(this, name);
+    }
+    for (const name of [...this.listening]) {
+      if (listening.includes(name)) continue;
+      this.listening.delete(name);
+      this.#events.onUnlisten(this, name);
+    }
+    if (this.#phase === 'booting' && ready) this.#move('ready');
+    else if (this.#phase === 'open' && !open) this.#move('ready');
   }
 
   #exited(exit: Exit): void {

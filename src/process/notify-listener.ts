@@ -2,26 +2,36 @@
  * The notify socket of one worker that is not a Node program: it is told READY=1 there, never on systemd's own, where a
  * worker's STOPPING=1 would stop the whole unit.
  *
- * Only the worker's own session is listened to: the kernel vouches for the sender's pid, /proc for its session.
+ * Only the worker's own session is listened to: the kernel vouches for the sender's pid, /proc for its session. That is
+ * between NotifyAccess=main, which programs with a launcher could not use, and =all: a process that has left the session,
+ * as a daemon does, does not speak for the worker, whose exit is what counts.
  */
-import { readFileSync, rmSync } from 'node:fs';
+import { chmodSync, readFileSync, rmSync } from 'node:fs';
 import { Descriptor } from '../inventory/descriptor.js';
-import { type Fd, native, type Watcher } from '../native.js';
+import { type Credentials, type Fd, native, type Watcher } from '../native.js';
 
 const MAX_MESSAGE_BYTES = 8_192;
+/** One turn of the loop reads at most so many, so that a worker that talks without end cannot keep it. */
+const MAX_MESSAGES_PER_TURN = 64;
+
+export interface NotifyListenerHandlers {
+  readonly onReady: () => void;
+  /** Somebody else spoke. */
+  readonly onForeign: (sender: Credentials) => void;
+}
 
 export class NotifyListener {
   readonly path: string;
   readonly #descriptor: Descriptor;
   readonly #pid: number;
-  readonly #onReady: () => void;
+  readonly #handlers: NotifyListenerHandlers;
   readonly #watcher: Watcher;
 
-  constructor(fd: Fd, path: string, pid: number, onReady: () => void) {
+  constructor(fd: Fd, path: string, pid: number, handlers: NotifyListenerHandlers) {
     this.path = path;
     this.#descriptor = new Descriptor(fd);
     this.#pid = pid;
-    this.#onReady = onReady;
+    this.#handlers = handlers;
     this.#watcher = native().watch(fd, { readable: true, writable: false }, () => this.#read());
   }
 
@@ -35,6 +45,8 @@ export class NotifyListener {
       reusePort: false,
       ipv6Only: false,
     });
+    // The worker runs as our user; whatever the umask says, nobody else has a word here.
+    chmodSync(path, 0o600);
     native().setPassCredentials(fd, true);
     return fd;
   }
@@ -59,14 +71,15 @@ export class NotifyListener {
   }
 
   #read(): void {
-    while (this.#descriptor.open) {
+    for (let n = 0; n < MAX_MESSAGES_PER_TURN && this.#descriptor.open; n++) {
       const received = native().receive(this.#descriptor.fd, MAX_MESSAGE_BYTES, 16);
       if (received === null) return;
       // BARRIER=1 carries a descriptor whose closing is the answer; others have no meaning here.
       for (const fd of received.fds) native().close(fd);
-      const sender = received.credentials?.pid ?? 0;
-      if (sender !== this.#pid && sessionOf(sender) !== this.#pid) continue;
-      if (received.data.toString('utf8').split('\n').includes('READY=1')) this.#onReady();
+      const sender = received.credentials;
+      if (sender === null) continue;
+      if (sender.pid !== this.#pid && sessionOf(sender.pid) !== this.#pid) this.#handlers.onForeign(sender);
+      else if (received.data.toString('utf8').split('\n').includes('READY=1')) this.#handlers.onReady();
     }
   }
 }

@@ -137,13 +137,21 @@ export class Process {
     }
   }
 
+  /** One that was reaped before we looked has left its number, and so that of its group, to whoever comes next. */
   #killGroup(): void {
+    if (!native().pidfdSignal(this.#pidfd.fd, 0) && isTaken(this.pid)) return;
     try {
       process.kill(-this.pid, 'SIGKILL');
     } catch {
       // Nobody is left in the group.
     }
   }
+}
+
+function isTaken(pid: number): boolean {
+  const fd = native().pidfdOpen(pid);
+  if (fd !== null) native().close(fd);
+  return fd !== null;
 }
 
 function named(status: { code: number | null; signal: number | null } | null): Exit | null {

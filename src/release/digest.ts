@@ -12,6 +12,12 @@ const PIECE_BYTES = 1 << 20;
 
 export class Digester {
   readonly #piece = Buffer.allocUnsafe(PIECE_BYTES);
+  readonly #onPiece: () => void;
+
+  /** `onPiece` is called for each MiB that was read, and for what is left of a file. */
+  constructor(onPiece: () => void = () => {}) {
+    this.#onPiece = onPiece;
+  }
 
   /**
    * Without `bytes`, or where the file has so many, all of it; else the hash is empty: it is another file anyway. Throws
@@ -30,6 +36,7 @@ export class Digester {
         if (read === 0) return { sha256: hash.digest('hex'), bytes: total, executable };
         hash.update(this.#piece.subarray(0, read));
         total += read;
+        this.#onPiece();
       }
     } finally {
       closeSync(fd);

@@ -18,6 +18,8 @@ export interface VerifyOptions {
   readonly required: readonly string[];
   /** Called for each file. */
   readonly onProgress?: (done: number, total: number) => void;
+  /** Called while a big file is read, too. */
+  readonly onPiece?: () => void;
 }
 
 export interface Verified {
@@ -30,7 +32,7 @@ export interface Verified {
 const NAMED = 3;
 
 /** `root` is a real path. Throws RELEASE_NOT_SEALED, SIGNATURE_WRONG, RELEASE_CHANGED and KEY_UNUSABLE. */
-export function verifyRelease(root: string, { publicKey, required, onProgress }: VerifyOptions): Verified {
+export function verifyRelease(root: string, { publicKey, required, onProgress, onPiece }: VerifyOptions): Verified {
   const label = basename(root);
   const notSealed = (reason: string, cause?: unknown) =>
     new BatondError('RELEASE_NOT_SEALED', { release: label, reason }, cause);
@@ -53,7 +55,7 @@ export function verifyRelease(root: string, { publicKey, required, onProgress }:
   }
   let differences: string[];
   try {
-    differences = compare(root, seal, onProgress ?? (() => {}));
+    differences = compare(root, seal, onProgress ?? (() => {}), new Digester(onPiece));
   } catch (error) {
     throw notSealed(`it cannot be read: ${(error as Error).message}`, error);
   }
@@ -65,10 +67,14 @@ export function verifyRelease(root: string, { publicKey, required, onProgress }:
 }
 
 /** "server.js (changed)", in the order of the paths. */
-function compare(root: string, seal: Seal, onProgress: (done: number, total: number) => void): string[] {
+function compare(
+  root: string,
+  seal: Seal,
+  onProgress: (done: number, total: number) => void,
+  digester: Digester,
+): string[] {
   const problems = new Map<string, string>();
   const seen = new Set<string>();
-  const digester = new Digester();
   const { size: total } = seal.files;
   let done = 0;
   for (const entry of treeEntries(root, seal.without)) {

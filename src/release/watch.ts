@@ -14,16 +14,15 @@ export interface ReleaseWatchOptions {
   readonly debounceMs: number;
   readonly recheckMs: number;
   readonly log: Log;
-  /** The target that was tried last; null where none was. */
-  readonly tried: Target | null;
-  /** The symlink has another target. False: not now, `look` will be called when it may be. */
-  readonly changed: (target: Target) => boolean;
+  /** The identity of the target that was tried last; null where none was. */
+  readonly tried: () => string | null;
+  /** The symlink has another target. Where it cannot be tried now, `look` is called when it may be. */
+  readonly changed: (target: Target) => void;
 }
 
 export class ReleaseWatch {
   readonly #options: ReleaseWatchOptions;
   readonly #name: string;
-  #tried: string | null;
   #watcher: FSWatcher | null = null;
   #watched: bigint | null = null;
   #settling: NodeJS.Timeout | null = null;
@@ -33,7 +32,6 @@ export class ReleaseWatch {
   constructor(options: ReleaseWatchOptions) {
     this.#options = options;
     this.#name = basename(options.current);
-    this.#tried = options.tried?.identity ?? null;
     this.#timer = setInterval(() => this.#recheck(), options.recheckMs);
     this.#timer.unref();
     // What happened before there was a watch is seen by this first look.
@@ -43,13 +41,8 @@ export class ReleaseWatch {
   /** Looks at once; called too when what kept a target waiting is over. */
   look(): void {
     const target = readTarget(this.#options.current);
-    if (target === null || target.identity === this.#tried) return;
-    if (this.#options.changed(target)) this.#tried = target.identity;
-  }
-
-  /** Somebody else tries it: it is nothing new any more. */
-  isTried(target: Target): void {
-    this.#tried = target.identity;
+    if (target === null || target.identity === this.#options.tried()) return;
+    this.#options.changed(target);
   }
 
   close(): void {

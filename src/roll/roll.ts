@@ -1,16 +1,25 @@
 /**
  * THE machine of a roll: a candidate generation replaces the incumbent, or does not.
  *
- *   steady -> booting -> probing -> switching -> soaking -> committing -> steady
- *                |          |           |           |
- *                +----------+-----------+-----------+--> rollingBack -> steady
+ *   steady -> booting -> probing -> restoring -> switching -> soaking -> committing -> steady
+ *                |          |           |            |           |
+ *                +----------+-----------+------------+-----------+--> rollingBack -> steady
  *
  * Pure data: no I/O, no clock. The first start of a service is the same roll with no incumbent. At every instant
  * somebody accepts: candidates open before incumbents pause, and incumbents resume before candidates are dismissed.
+ * The app's state is passed on as late as can be, when the candidates are proven, and before their first connection.
  */
 import { go, ignore, refuse, type Table } from '../machine/table.js';
 
-export type RollState = 'steady' | 'booting' | 'probing' | 'switching' | 'soaking' | 'committing' | 'rollingBack';
+export type RollState =
+  | 'steady'
+  | 'booting'
+  | 'probing'
+  | 'restoring'
+  | 'switching'
+  | 'soaking'
+  | 'committing'
+  | 'rollingBack';
 
 export type RollEvent =
   /** Somebody asks for a new generation. */
@@ -19,6 +28,10 @@ export type RollEvent =
   | 'ready'
   /** The last candidate worker has answered its probe well. */
   | 'answered'
+  /** Every candidate has what incumbents saved for it; or there was nothing to pass on. */
+  | 'restored'
+  /** A state could not be saved or restored, and the candidate does not go on without it. */
+  | 'stateLost'
   /** The last candidate worker accepts. */
   | 'opened'
   /** The last incumbent worker accepts no more. */
@@ -36,11 +49,14 @@ export type RollEvent =
   /** Whoever asked went away, or the service is stopping. */
   | 'aborted'
   /** The last incumbent worker accepts again. */
-  | 'resumed';
+  | 'resumed'
+  /** The supervisor that began this roll died before its commit: this one takes it back. */
+  | 'cutOff';
 
 export type RollEffect =
   | 'startCandidates'
   | 'probeCandidates'
+  | 'passState'
   | 'openCandidates'
   | 'pauseIncumbents'
   | 'soak'
@@ -53,10 +69,12 @@ export type RollEffect =
 
 export type RollRefusal = 'BUSY';
 
+const ours = ignore('this roll was begun by the supervisor that lives');
 const over = ignore('it belongs to a roll that is over');
 const early = ignore('nobody was asked for that yet');
 const beside = ignore('its slot is started again beside the roll');
 const late = ignore('the candidate already serves: from here its crashes are those of the serving generation');
+const passed = ignore('every state had been passed on already');
 const lost = ignore('the roll has already failed, for its first cause');
 
 export const ROLL: Table<RollState, RollEvent, RollEffect, RollRefusal> = {
@@ -64,6 +82,8 @@ export const ROLL: Table<RollState, RollEvent, RollEffect, RollRefusal> = {
     begin: go('booting', 'startCandidates'),
     ready: over,
     answered: over,
+    restored: over,
+    stateLost: over,
     opened: over,
     paused: over,
     soaked: over,
@@ -73,11 +93,14 @@ export const ROLL: Table<RollState, RollEvent, RollEffect, RollRefusal> = {
     timedOut: over,
     aborted: over,
     resumed: over,
+    cutOff: go('rollingBack', 'resumeIncumbents'),
   },
   booting: {
     begin: refuse('BUSY'),
     ready: go('probing', 'probeCandidates'),
     answered: early,
+    restored: early,
+    stateLost: early,
     opened: early,
     paused: early,
     soaked: early,
@@ -87,11 +110,14 @@ export const ROLL: Table<RollState, RollEvent, RollEffect, RollRefusal> = {
     timedOut: go('rollingBack', 'resumeIncumbents'),
     aborted: go('rollingBack', 'resumeIncumbents'),
     resumed: early,
+    cutOff: ours,
   },
   probing: {
     begin: refuse('BUSY'),
     ready: ignore('every candidate was ready already'),
-    answered: go('switching', 'openCandidates'),
+    answered: go('restoring', 'passState'),
+    restored: early,
+    stateLost: early,
     opened: early,
     paused: early,
     soaked: early,
@@ -101,11 +127,31 @@ export const ROLL: Table<RollState, RollEvent, RollEffect, RollRefusal> = {
     timedOut: go('rollingBack', 'resumeIncumbents'),
     aborted: go('rollingBack', 'resumeIncumbents'),
     resumed: early,
+    cutOff: ours,
+  },
+  restoring: {
+    begin: refuse('BUSY'),
+    ready: ignore('every candidate was ready already'),
+    answered: ignore('every candidate had answered already'),
+    restored: go('switching', 'openCandidates'),
+    stateLost: go('rollingBack', 'resumeIncumbents'),
+    opened: early,
+    paused: early,
+    soaked: early,
+    committed: early,
+    candidateFailed: go('rollingBack', 'resumeIncumbents'),
+    incumbentExited: ignore('its slot is started again beside the roll; what it had not saved yet counts as not saved'),
+    timedOut: go('rollingBack', 'resumeIncumbents'),
+    aborted: go('rollingBack', 'resumeIncumbents'),
+    resumed: early,
+    cutOff: ours,
   },
   switching: {
     begin: refuse('BUSY'),
     ready: ignore('every candidate was ready already'),
     answered: ignore('every candidate had answered already'),
+    restored: passed,
+    stateLost: passed,
     opened: go('switching', 'pauseIncumbents'),
     paused: go('soaking', 'soak'),
     soaked: early,
@@ -115,11 +161,14 @@ export const ROLL: Table<RollState, RollEvent, RollEffect, RollRefusal> = {
     timedOut: go('rollingBack', 'resumeIncumbents'),
     aborted: go('rollingBack', 'resumeIncumbents'),
     resumed: early,
+    cutOff: ours,
   },
   soaking: {
     begin: refuse('BUSY'),
     ready: ignore('every candidate was ready already'),
     answered: ignore('every candidate had answered already'),
+    restored: passed,
+    stateLost: passed,
     opened: ignore('every candidate was open already'),
     paused: ignore('every incumbent had paused already'),
     soaked: go('committing', 'record'),
@@ -129,11 +178,14 @@ export const ROLL: Table<RollState, RollEvent, RollEffect, RollRefusal> = {
     timedOut: go('rollingBack', 'resumeIncumbents'),
     aborted: go('rollingBack', 'resumeIncumbents'),
     resumed: early,
+    cutOff: ours,
   },
   committing: {
     begin: refuse('BUSY'),
     ready: late,
     answered: late,
+    restored: late,
+    stateLost: late,
     opened: late,
     paused: late,
     soaked: ignore('the soak was over already'),
@@ -143,11 +195,14 @@ export const ROLL: Table<RollState, RollEvent, RollEffect, RollRefusal> = {
     timedOut: late,
     aborted: ignore('too late: the candidate already serves'),
     resumed: early,
+    cutOff: ours,
   },
   rollingBack: {
     begin: refuse('BUSY'),
     ready: lost,
     answered: lost,
+    restored: lost,
+    stateLost: lost,
     opened: lost,
     paused: lost,
     soaked: lost,
@@ -157,5 +212,6 @@ export const ROLL: Table<RollState, RollEvent, RollEffect, RollRefusal> = {
     timedOut: go('steady', 'dismissCandidates', 'reportFailed'),
     aborted: lost,
     resumed: go('steady', 'dismissCandidates', 'reportFailed'),
+    cutOff: ours,
   },
 };

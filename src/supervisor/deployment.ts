@@ -9,16 +9,19 @@
 import type { Config } from '../config/config.js';
 import type { ReloadOutcome } from '../control/messages.js';
 import { BatondError } from '../errors.js';
+import type { Attempt } from '../inventory/attempt.js';
 import type { Log } from '../log.js';
 import { monotonicMs } from '../process/monotonic.js';
-import { pointBack } from '../release/current.js';
+import { pointBack, readTarget } from '../release/current.js';
 import { type Release, rootOf } from '../release/release.js';
 import { workerEnvironment } from '../release/worker-environment.js';
-import type { Attempt } from './attempt.js';
 import type { HookName, HookResult } from './hooks.js';
+import { Progress } from './progress.js';
 
 /** How often whoever waits is told how far the verification has come. */
 const PROGRESS_MS = 1_000;
+/** A file system that gives nothing for so long hangs: a reload must not wait for it for ever. */
+const SILENCE_MS = 60_000;
 
 export interface DeploymentHost {
   readonly config: Config;
@@ -34,6 +37,7 @@ export class Deployment {
   readonly #host: DeploymentHost;
   /** What goes on, and whether it can still keep a release from serving. */
   readonly #under = new Map<AbortController, 'before' | 'after'>();
+  readonly #progress = new Progress();
   #doing: string | null = null;
 
   constructor(host: DeploymentHost) {
@@ -42,6 +46,11 @@ export class Deployment {
 
   get busy(): boolean {
     return this.#under.size > 0;
+  }
+
+  /** Whether something has outlasted even its own deadline. */
+  get stuck(): boolean {
+    return this.#progress.stuck;
   }
 
   /** A sentence for the status; null where nothing is done just now. */
@@ -65,8 +74,8 @@ export class Deployment {
     const preReload = hasHooks(attempt) ? hooks.preReload : null;
     const release = attempt.release!;
     if (policy.verify === 'off' && preReload === null) return null;
-    return this.#during('before', async (signal) => {
-      if (policy.verify !== 'off') await this.#verify(release, signal);
+    return this.#during('before', async (signal, abort) => {
+      if (policy.verify !== 'off') await this.#verify(release, signal, abort);
       if (preReload === null) return;
       const env = { BATOND_GENERATION: String(nextGeneration) };
       const result = await this.#hook('pre_reload', preReload, release, { ...facts(attempt), ...env }, signal);
@@ -98,18 +107,22 @@ export class Deployment {
     });
   }
 
-  async #during<T>(when: 'before' | 'after', work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  async #during<T>(
+    when: 'before' | 'after',
+    work: (signal: AbortSignal, abort: (cause: BatondError) => void) => Promise<T>,
+  ): Promise<T> {
     const controller = new AbortController();
     this.#under.set(controller, when);
     try {
-      return await work(controller.signal);
+      return await work(controller.signal, (cause) => controller.abort(cause));
     } finally {
       this.#under.delete(controller);
+      if (!this.busy) this.#progress.rest();
       this.#say(null);
     }
   }
 
-  async #verify(release: Release, signal: AbortSignal): Promise<void> {
+  async #verify(release: Release, signal: AbortSignal, abort: (cause: BatondError) => void): Promise<void> {
     const { config, log, step } = this.#host;
     const root = rootOf(release);
     const sinceMs = monotonicMs();
@@ -122,12 +135,20 @@ export class Deployment {
       publicKey: config.release.verify === 'signature' ? config.release.publicKey : null,
       required: runFrom(release, root),
     };
+    const silent = setTimeout(() => {
+      const reason = `it could not be read: nothing has come of it for ${SILENCE_MS / 1_000} s`;
+      abort(new BatondError('RELEASE_NOT_SEALED', { release: release.label, reason }));
+    }, SILENCE_MS);
+    this.#progress.allow(SILENCE_MS);
     const onProgress = (done: number, total: number) => {
+      silent.refresh();
+      this.#progress.allow(SILENCE_MS);
       if (monotonicMs() - toldMs < PROGRESS_MS) return;
       toldMs = monotonicMs();
       step('verify', `verifying ${release.label}: ${done} of ${total} files`);
     };
-    const { files, links, signed } = await verifyBeside(question, onProgress, signal);
+    const verifying = verifyBeside(question, onProgress, signal).finally(() => clearTimeout(silent));
+    const { files, links, signed } = await verifying;
     const durationMs = Math.round(monotonicMs() - sinceMs);
     log.info(
       { event: 'verified', release: release.label, files, links, durationMs },
@@ -145,6 +166,7 @@ export class Deployment {
     const { config, log, step } = this.#host;
     this.#say(`The hook ${hook} runs.`);
     step('hook', `running the hook ${hook}`);
+    this.#progress.allow(config.hooks.timeoutMs);
     const { runHook } = await import('./hooks.js');
     return runHook({
       hook,
@@ -164,6 +186,7 @@ export class Deployment {
     const serving = this.#host.serving();
     if (current === null || target === null || serving === null) return null;
     if (rootOf(serving) === target.root || !(revert || kind === 'rollback')) return null;
+    if (readTarget(current)?.root === rootOf(serving)) return null;
     const reason =
       serving.root === undefined && config.directory !== current
         ? `nobody knows which folder ${serving.directory} belongs to`

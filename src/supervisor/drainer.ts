@@ -21,6 +21,8 @@ export interface DrainerHost {
   readonly killTimeoutMs: number;
   /** A generation has been told to drain, by the reload under way if there is one. */
   begun(generation: Generation): void;
+  /** Puts on record what has changed, before anybody is told. */
+  settle(): void;
   /** A worker is told to end although it still has connections; null where it does not say how many. */
   timedOut(worker: Worker, cause: CutCause, connections: number | null): void;
   killed(worker: Worker): void;
@@ -30,6 +32,18 @@ export interface DrainerHost {
 
 /** A worker in one of these has accepted nothing, so there is nothing to wait for. */
 const NEVER_ACCEPTED: ReadonlySet<Phase> = new Set(['booting', 'ready', 'trusted']);
+
+/** All but those who have drained. */
+const TO_BE_TOLD: readonly Phase[] = [
+  'booting',
+  'ready',
+  'trusted',
+  'opening',
+  'open',
+  'pausing',
+  'paused',
+  'draining',
+];
 
 export class Drainer {
   readonly #host: DrainerHost;
@@ -43,16 +57,30 @@ export class Drainer {
 
   /** `idle` says what becomes of connections that are idle: see the channel's `drain`. */
   drain(generation: Generation, idle: Idle): void {
-    const replaced = generation.role === 'incumbent';
-    generation.role = 'draining';
-    generation.drainUntilMs ??= monotonicMs() + this.#host.drainTimeoutMs;
-    this.#host.begun(generation);
+    this.retire(generation);
+    // One that never served was nobody's to send connections to.
+    const replaced = generation.committedAtMs !== null;
     this.#host.log.info({ event: 'drain', generation: generation.number }, `generation ${generation.number} drains`);
     if (idle === 'move') introduce(generation, this.#host.inventory.incumbent);
     this.#tell(generation, idle);
     if (idle === 'move' && replaced) this.redirect(generation);
     this.#arm(generation);
     this.#endIfEmpty(generation);
+  }
+
+  /** It is to drain, and on record so, but has not been told. */
+  retire(generation: Generation): void {
+    generation.role = 'draining';
+    generation.drainUntilMs ??= monotonicMs() + this.#host.drainTimeoutMs;
+    this.#host.begun(generation);
+    this.#host.settle();
+  }
+
+  /** Goes on with a drain that another supervisor began: whatever that one had told, it is told again. */
+  resume(generation: Generation): void {
+    this.retire(generation);
+    introduce(generation, this.#host.inventory.incumbent);
+    this.#tell(generation, 'move', TO_BE_TOLD);
   }
 
   /** `withinMs` from now on none of these generations runs, whatever it still has in hand. */

@@ -11,7 +11,7 @@ import { Descriptor } from '../inventory/descriptor.js';
 import type { NamedFds, Snapshot } from '../inventory/inventory.js';
 import type { Log } from '../log.js';
 import { Runner } from '../machine/runner.js';
-import { type Fd, native, type Spawned, type SpawnOptions } from '../native.js';
+import { type Credentials, type Fd, native, type Spawned, type SpawnOptions } from '../native.js';
 import { describeExit, Process } from '../process/process.js';
 import { decodeFromSuccessor, FDS_PER_BATCH, TAKEOVER_ENVIRONMENT, TAKEOVER_VERSION } from '../takeover/messages.js';
 import {
@@ -20,6 +20,7 @@ import {
   type PredecessorEvent,
   type PredecessorState,
 } from '../takeover/predecessor.js';
+import { Progress } from './progress.js';
 
 export interface SuccessorCommand {
   readonly file: string;
@@ -36,8 +37,8 @@ export interface HandoverHost {
   freeze(): Promise<void>;
   thaw(): void;
   snapshot(): { readonly state: Snapshot; readonly fds: NamedFds };
-  /** systemd is told who the main process is. */
-  announceMain(pid: number): void;
+  /** systemd is told who the main process is. Resolves when it has that message. */
+  announceMain(pid: number): Promise<void>;
   /** Resolves when systemd has processed all that was said. */
   barrier(): Promise<void>;
   failed(cause: BatondError): void;
@@ -51,8 +52,10 @@ export class Handover {
   #successor: Process | null = null;
   #channel: PacketSocket | null = null;
   #deadline: NodeJS.Timeout | null = null;
+  readonly #progress = new Progress();
   #batches: [string, Fd][][] = [];
-  #total = 0;
+  /** Null until the inventory is sent: nothing that the successor says before can mean that it took it. */
+  #total: number | null = null;
 
   constructor(host: HandoverHost) {
     this.#host = host;
@@ -71,7 +74,11 @@ export class Handover {
       refused: (code) => {
         throw new BatondError(code, {});
       },
-      moved: (from, event, to) => host.log.debug({ event: 'takeover', from, on: event, to }, `takeover: ${to}`),
+      moved: (from, event, to) => {
+        if (to === 'idle') this.#progress.rest();
+        else if (from !== to) this.#progress.allow(host.timeoutMs);
+        host.log.debug({ event: 'takeover', from, on: event, to }, `takeover: ${to}`);
+      },
       ignored: (state, event, why) =>
         host.log.debug({ event: 'takeover-ignored', state, on: event }, `takeover: ${event} ignored: ${why}`),
     });
@@ -79,6 +86,11 @@ export class Handover {
 
   get idle(): boolean {
     return this.#runner.state === 'idle';
+  }
+
+  /** Whether nothing will end the state that it is in. */
+  get stuck(): boolean {
+    return this.#progress.stuck;
   }
 
   /** True from the moment the successor is the main process. */
@@ -101,45 +113,61 @@ export class Handover {
   }
 
   #start(): void {
-    const [ours, theirs] = native().socketpair('seqpacket');
-    using end = new Descriptor(theirs);
-    using nothing = new Descriptor(openSync('/dev/null', 'r'));
-    const { file, argv, env, cwd } = this.#host.command();
-    const environment = { ...env, [TAKEOVER_ENVIRONMENT]: '3' };
     try {
-      const spawned = spawnSibling({
-        file,
-        argv,
-        env: Object.entries(environment).map(([key, value]) => `${key}=${value}`),
-        cwd,
-        fds: [nothing.fd, 1, 2, end.fd],
-        parent: 'sibling',
-        newSession: true,
-      });
-      this.#successor = new Process(spawned.pid, spawned.pidfd, (exit) => {
-        this.#runner.post('successorExited', new BatondError('SUCCESSOR_EXITED', { how: describeExit(exit) }));
+      const [ours, theirs] = native().socketpair('seqpacket');
+      using end = new Descriptor(theirs);
+      const mine = new Descriptor(ours);
+      try {
+        // Before anybody can send: the kernel then notes the sender of each message.
+        native().setPassCredentials(mine.fd, true);
+        this.#successor = this.#spawn(end);
+      } catch (error) {
+        mine.close();
+        throw error;
+      }
+      this.#channel = new PacketSocket(mine.take(), {
+        onPacket: (message, fds, sender) => this.#receive(message, fds, sender),
+        // Its exit says more than the end of the channel; one that only closes its end before it is main is of no use.
+        onClose: () => {
+          if (!this.yielding) this.#successor?.kill();
+        },
       });
     } catch (error) {
-      native().close(ours);
       const { message } = error as Error;
       this.#runner.post('successorExited', new BatondError('SUCCESSOR_NOT_STARTED', { reason: message }, error));
       return;
     }
-    this.#channel = new PacketSocket(ours, {
-      onPacket: (message, fds) => this.#receive(message, fds),
-      // Its exit says more than the end of the channel; one that only closes its end before it is main is of no use.
-      onClose: () => {
-        if (!this.yielding) this.#successor?.kill();
-      },
-    });
     const seconds = this.#host.timeoutMs / 1_000;
     this.#deadline = setTimeout(() => {
       this.#runner.post('timedOut', new BatondError('SUCCESSOR_TIMED_OUT', { seconds }));
     }, this.#host.timeoutMs);
   }
 
-  #receive(value: unknown, fds: readonly Fd[]): void {
+  #spawn(end: Descriptor): Process {
+    using nothing = new Descriptor(openSync('/dev/null', 'r'));
+    const { file, argv, env, cwd } = this.#host.command();
+    const environment = { ...env, [TAKEOVER_ENVIRONMENT]: '3' };
+    const spawned = spawnSibling({
+      file,
+      argv,
+      env: Object.entries(environment).map(([key, value]) => `${key}=${value}`),
+      cwd,
+      fds: [nothing.fd, 1, 2, end.fd],
+      parent: 'sibling',
+      newSession: true,
+    });
+    return new Process(spawned.pid, spawned.pidfd, (exit) => {
+      this.#runner.post('successorExited', new BatondError('SUCCESSOR_EXITED', { how: describeExit(exit) }));
+    });
+  }
+
+  /** Only the process that was cloned may speak, not whoever it might have let have its end. */
+  #receive(value: unknown, fds: readonly Fd[], sender: Credentials | null): void {
     for (const fd of fds) native().close(fd);
+    if (sender?.pid !== this.#successor?.pid) {
+      this.#violated(`process ${sender?.pid ?? 'unknown'} spoke in its place`);
+      return;
+    }
     const message = decodeFromSuccessor(value);
     if (message === null) this.#violated('it sent a message that is none');
     else if (message.type === 'refused') {
@@ -150,8 +178,8 @@ export class Handover {
     } else if (message.type === 'hello' && message.version !== TAKEOVER_VERSION) {
       const facts = { theirs: message.version, ours: TAKEOVER_VERSION };
       this.#runner.post('violated', new BatondError('SUCCESSOR_SPEAKS_OTHERWISE', facts));
-    } else if (message.type === 'took' && message.fds !== this.#total) {
-      this.#violated(`it took ${message.fds} descriptors of ${this.#total}`);
+    } else if (message.type === 'took' && (message.fds !== this.#total || this.#batches.length > 0)) {
+      this.#violated(`it took ${message.fds} descriptors of ${this.#total ?? 'none that were sent'}`);
     } else if (message.type === 'ack') this.#runner.post('acknowledged');
     else this.#runner.post(message.type);
   }
@@ -200,7 +228,7 @@ export class Handover {
   /** systemd first: what the successor says before its MAINPID is known would be dropped (NotifyAccess=main). */
   async #yield(): Promise<void> {
     this.#disarm();
-    this.#host.announceMain(this.#successor!.pid);
+    await this.#host.announceMain(this.#successor!.pid);
     this.#channel!.send({ type: 'yours' });
     await this.#host.barrier();
     this.#runner.post('yielded');
@@ -213,6 +241,7 @@ export class Handover {
     this.#channel?.close();
     this.#channel = null;
     this.#batches = [];
+    this.#total = null;
   }
 
   #disarm(): void {

@@ -4,11 +4,11 @@
  */
 import type { HistoryRow, ReloadOutcome } from '../control/messages.js';
 import { BatondError } from '../errors.js';
+import type { Attempt } from '../inventory/attempt.js';
 import { type HistoryEntry, readHistory, writeHistory } from '../inventory/history-file.js';
 import type { Log } from '../log.js';
 import { describeRelease, isUsable } from '../release/compare.js';
 import { type Release, rootOf } from '../release/release.js';
-import type { Attempt } from './attempt.js';
 
 export class History {
   readonly #file: string;

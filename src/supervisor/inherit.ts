@@ -4,6 +4,7 @@
  */
 import { readSync } from 'node:fs';
 import { PacketSocket } from '../channel/packet-socket.js';
+import { isSnapshot } from '../inventory/check-snapshot.js';
 import { Inventory, type NamedFds, type Secrets, SNAPSHOT_VERSION, type Snapshot } from '../inventory/inventory.js';
 import type { Log } from '../log.js';
 import { Runner } from '../machine/runner.js';
@@ -80,7 +81,7 @@ export function inherit(fd: Fd, serviceName: string, log: Log): Promise<Inherite
           message.names.forEach((name, i) => {
             fds.set(name, received[i]!);
           });
-          const problem = fds.size === expected ? problemWith(state!, fds) : null;
+          const problem = state !== null && fds.size === expected ? problemWith(state, fds) : null;
           if (problem === null) runner.post('batch');
           else violated(problem);
         } else {
@@ -103,20 +104,26 @@ export function inherit(fd: Fd, serviceName: string, log: Log): Promise<Inherite
   });
 }
 
+/** Null where it is not a snapshot that this version can follow, as a whole or in any part. */
 function readSnapshot(memfd: Fd, bytes: number): (Snapshot & Secrets) | null {
   const data = Buffer.alloc(bytes);
-  for (let at = 0; at < bytes; ) {
-    const read = readSync(memfd, data, at, bytes - at, at);
-    if (read === 0) return null;
-    at += read;
+  try {
+    for (let at = 0; at < bytes; ) {
+      const read = readSync(memfd, data, at, bytes - at, at);
+      if (read === 0) return null;
+      at += read;
+    }
+    const state: unknown = JSON.parse(data.toString('utf8'));
+    return isSnapshot(state) && state.version === SNAPSHOT_VERSION ? state : null;
+  } catch {
+    return null;
   }
-  const state = JSON.parse(data.toString('utf8')) as Snapshot & Secrets;
-  return state.version === SNAPSHOT_VERSION ? state : null;
 }
 
 /** Every descriptor has to be there and to be what its name says, before the predecessor lets go of its own. */
 function problemWith(state: Snapshot, fds: NamedFds): string | null {
   const lacking = Inventory.missing(state, new Set(fds.keys()));
+  if (!fds.has('control')) lacking.push('control');
   if (lacking.length > 0) return `the inventory lacks ${lacking.join(', ')}`;
   for (const [name, fd] of fds) {
     try {

@@ -9,11 +9,14 @@ import type { Log } from '../log.js';
 export class Listening {
   readonly #log: Log;
   readonly #inventory: () => Inventory;
+  readonly #settle: () => void;
   readonly #underWay = new Set<Promise<void>>();
 
-  constructor(log: Log, inventory: () => Inventory) {
+  /** `settle` puts on record what has changed: a worker must not have a listener that nobody would know of. */
+  constructor(log: Log, inventory: () => Inventory, settle: () => void) {
     this.#log = log;
     this.#inventory = inventory;
+    this.#settle = settle;
   }
 
   /** A worker waits for the answer, blocking; a refusal makes its own `listen` fail as it would without us. */
@@ -22,6 +25,7 @@ export class Listening {
       .listeners.acquire(address, backlog)
       .then(({ name, descriptor }) => {
         this.#inventory().generations.get(worker.generation)?.claim(name, worker.slot);
+        this.#settle();
         worker.answerListen(id, name, descriptor.fd);
       })
       .catch((error: NodeJS.ErrnoException) => {

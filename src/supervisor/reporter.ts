@@ -20,19 +20,23 @@ import {
   type Report,
   type ReporterRecord,
   type ReportPhase,
+  type StateReport,
   totals,
 } from '../inventory/report.js';
 import type { ReportFiles } from '../inventory/report-files.js';
 import type { Log } from '../log.js';
 import { monotonicMs } from '../process/monotonic.js';
 import { openFiles } from '../process/open-files.js';
-import { residentBytes } from '../process/resident.js';
+import { resident } from '../process/resident.js';
 import type { RollState } from '../roll/roll.js';
 
+/** Null: it goes on as it is called already. */
 const PHASES: Record<RollState, ReportPhase | null> = {
   steady: null,
   booting: 'boot',
   probing: 'probe',
+  // Only where there is state: see `passing`.
+  restoring: null,
   switching: 'switch',
   soaking: 'soak',
   committing: 'commit',
@@ -48,6 +52,8 @@ export class Reporter {
   #last = 0;
   /** The one whose verdict is still to come. */
   #current: OpenReport | null = null;
+  /** By pid: the most that the process ever had when it was last looked at; empty before the first look of a reload. */
+  #highest = new Map<number, number>();
 
   constructor(options: {
     readonly files: ReportFiles;
@@ -77,6 +83,7 @@ export class Reporter {
   begin(kind: Report['kind'], from: number | null): void {
     this.#last = Math.max(this.#last, this.#files.numbers().at(-1) ?? 0) + 1;
     this.#current = newReport(this.#last, kind, from, monotonicMs());
+    this.#highest.clear();
     this.#open.push(this.#current);
   }
 
@@ -102,6 +109,14 @@ export class Reporter {
     }
     const phase = PHASES[state];
     if (phase !== null) this.#enter(phase);
+  }
+
+  /** The app's state is being passed on; so many bytes of it are in neither process. */
+  passing(state: StateReport, onTheWayBytes: number): void {
+    if (this.#current === null) return;
+    this.#current.report.state = state;
+    enterPhase(this.#current, 'state', monotonicMs());
+    this.#sample([], onTheWayBytes);
   }
 
   verdict({ ok, code, message }: ReloadOutcome): void {
@@ -188,7 +203,7 @@ export class Reporter {
 
   #summarize(report: Report): void {
     const { moved, finished, told, cut } = totals(report);
-    const { number, verdict, to, from, durationMs, phases, drains, peak } = report;
+    const { number, verdict, to, from, durationMs, phases, drains, state, peak } = report;
     const drainMs = Math.max(0, ...drains.map(({ ms }) => ms ?? 0));
     const fields = {
       event: 'report',
@@ -203,6 +218,10 @@ export class Reporter {
       finished,
       told,
       cut,
+      stateBytes: state?.bytes,
+      stateSaveMs: state?.saveMs,
+      stateRestoreMs: state?.restoreMs,
+      stateLost: state?.lost,
       peakRssBytes: peak.rssBytes,
       peakFds: peak.fds,
     };
@@ -215,12 +234,22 @@ export class Reporter {
     );
   }
 
-  #sample(others: readonly number[]): void {
+  #sample(others: readonly number[], besideBytes = 0): void {
     if (this.#current === null) return;
     const { peak } = this.#current.report;
     const pids = [process.pid, ...others, ...this.#workerPids()];
     const sum = (of: (pid: number) => number | null) => pids.reduce((all, pid) => all + (of(pid) ?? 0), 0);
-    peak.rssBytes = Math.max(peak.rssBytes, sum(residentBytes));
+    const isFirst = this.#highest.size === 0;
+    peak.rssBytes = Math.max(peak.rssBytes, besideBytes + sum((pid) => this.#mostSince(pid, isFirst)));
     peak.fds = Math.max(peak.fds, sum(openFiles));
+  }
+
+  /** What it has, or more where it had more since the last look and never as much before. */
+  #mostSince(pid: number, isFirst: boolean): number | null {
+    const found = resident(pid);
+    if (found === null) return null;
+    const before = isFirst ? found.highestBytes : (this.#highest.get(pid) ?? 0);
+    this.#highest.set(pid, found.highestBytes);
+    return found.highestBytes > before ? found.highestBytes : found.bytes;
   }
 }

@@ -4,18 +4,23 @@
  * It never decides what comes next; src/roll/roll.ts does.
  */
 
+import type { StateAnswer } from '../channel/messages.js';
 import type { Config } from '../config/config.js';
 import type { ReloadOutcome, ReloadStep } from '../control/messages.js';
 import { BatondError } from '../errors.js';
 import { Generation } from '../inventory/generation.js';
 import type { Inventory } from '../inventory/inventory.js';
+import type { StateReport } from '../inventory/report.js';
 import type { Phase, Worker } from '../inventory/worker.js';
 import type { Log } from '../log.js';
 import { Runner } from '../machine/runner.js';
+import { type Fd, native } from '../native.js';
 import { monotonicMs } from '../process/monotonic.js';
 import { describeExit, type Exit } from '../process/process.js';
 import type { Release } from '../release/release.js';
 import { ROLL, type RollEffect, type RollEvent, type RollRefusal, type RollState } from '../roll/roll.js';
+import { Progress } from './progress.js';
+import { StateTransfer } from './state-transfer.js';
 
 /** How long a worker may take to answer a probe, or to open or pause, before the roll goes on without it. */
 const ANSWER_TIMEOUT_MS = 10_000;
@@ -29,6 +34,8 @@ export interface RollRequest {
   readonly entered: (state: RollState, candidate: Generation | null) => void;
   /** When whoever waits for the verdict began to wait, monotonic. */
   readonly sinceMs: number;
+  /** The app's state is being passed on; so many bytes of it are in neither process. */
+  readonly passing: (state: StateReport, onTheWayBytes: number) => void;
 }
 
 export interface RollerHost {
@@ -41,6 +48,8 @@ export interface RollerHost {
   /** Asks a worker that is ready for proof; it becomes trusted, or the returned promise says why not. */
   probe(worker: Worker): Promise<void>;
   record(generation: Generation): void;
+  /** A generation is replaced. It is on record when this returns, and knows nothing of it yet. */
+  retire(generation: Generation | null): void;
   drain(generation: Generation): void;
   promoted(generation: Generation): void;
   announce(): void;
@@ -56,7 +65,9 @@ export class Roller {
   #request: RollRequest | null = null;
   #candidate: Generation | null = null;
   #deadline: NodeJS.Timeout | null = null;
+  readonly #progress = new Progress();
   #opened = false;
+  #transfer: StateTransfer | null = null;
 
   constructor(host: RollerHost) {
     this.#host = host;
@@ -64,6 +75,7 @@ export class Roller {
       effects: {
         startCandidates: () => this.#startCandidates(),
         probeCandidates: () => this.#probeCandidates(),
+        passState: () => this.#passState(),
         openCandidates: () => this.#openCandidates(),
         pauseIncumbents: () => this.#pauseIncumbents(),
         soak: () => this.#runner.post('soaked'),
@@ -80,6 +92,9 @@ export class Roller {
       moved: (from, event, to) => {
         if (from !== to) {
           this.#disarm();
+          if (from === 'restoring') this.#endTransfer();
+          if (to === 'steady') this.#progress.rest();
+          else this.#progress.allow(ANSWER_TIMEOUT_MS);
           this.#request?.entered(to, this.#candidate);
         }
         host.log.debug({ event: 'roll', from, on: event, to, generation: this.#candidate?.number }, `roll: ${to}`);
@@ -92,6 +107,11 @@ export class Roller {
 
   get state(): RollState {
     return this.#runner.state;
+  }
+
+  /** Whether nothing will end the state that it is in. */
+  get stuck(): boolean {
+    return this.#progress.stuck;
   }
 
   /** Whether a worker of the incumbent that becomes ready now has to stand by instead of accepting. */
@@ -111,14 +131,29 @@ export class Roller {
     this.#runner.post('aborted', cause);
   }
 
+  /** Takes back a roll that another supervisor had begun and did not live to commit. */
+  takeBack(request: RollRequest, candidate: Generation, cause: BatondError): void {
+    this.#request = request;
+    this.#candidate = candidate;
+    this.#runner.forget();
+    this.#runner.post('cutOff', cause);
+  }
+
   candidateExited(worker: Worker, exit: Exit): void {
     const facts = { generation: worker.generation, how: describeExit(exit), reason: worker.fatal?.split('\n')[0] };
     this.#runner.post('candidateFailed', new BatondError('CANDIDATE_EXITED', facts));
   }
 
-  incumbentExited(): void {
+  incumbentExited(worker: Worker): void {
     this.#runner.post('incumbentExited');
+    this.#transfer?.gone(worker);
     this.check();
+  }
+
+  /** It takes the descriptor. */
+  stateAnswered(worker: Worker, answer: StateAnswer, file: Fd | null): void {
+    if (this.#transfer !== null) this.#transfer.answered(worker, answer, file);
+    else if (file !== null) native().close(file);
   }
 
   /** Looks whether the workers have come so far that the roll goes on; called whenever one of them has moved. */
@@ -206,6 +241,35 @@ export class Roller {
     }
   }
 
+  /** A return to the last good release must not fail for what the one that crashes cannot say. */
+  #passState(): void {
+    const { inventory, config, log } = this.#host;
+    const request = this.#request!;
+    // Each answer has this deadline of its own.
+    this.#progress.allow(config.upgrade.readyTimeoutMs);
+    this.#transfer = new StateTransfer({
+      from: inventory.incumbent,
+      to: this.#candidate!,
+      maxBytes: config.upgrade.stateMaxBytes,
+      timeoutMs: config.upgrade.readyTimeoutMs,
+      lenient: request.kind === 'regret',
+      log,
+      step: (message) => this.#step('state', message),
+      moved: (state, onTheWayBytes) => {
+        this.#progress.allow(config.upgrade.readyTimeoutMs);
+        request.passing(state, onTheWayBytes);
+      },
+      done: () => this.#runner.post('restored'),
+      failed: (event, cause) => this.#runner.post(event, cause),
+    });
+    this.#transfer.begin();
+  }
+
+  #endTransfer(): void {
+    this.#transfer?.[Symbol.dispose]();
+    this.#transfer = null;
+  }
+
   #openCandidates(): void {
     const candidate = this.#candidate!;
     this.#step('switch', `generation ${candidate.number} begins to accept`);
@@ -240,6 +304,8 @@ export class Roller {
     const outgoing = inventory.incumbent;
     candidate.role = 'incumbent';
     candidate.committedAtMs = monotonicMs();
+    // Whoever hears of it from here on may rely on it, whatever becomes of this process.
+    this.#host.retire(outgoing);
     this.#step('commit', `generation ${candidate.number} serves`);
     if (outgoing !== null) this.#host.drain(outgoing);
     this.#host.promoted(candidate);
@@ -289,6 +355,7 @@ export class Roller {
 
   #arm(timeoutMs: number, onTimeout: () => void): void {
     this.#disarm();
+    this.#progress.allow(timeoutMs);
     this.#deadline = setTimeout(onTimeout, timeoutMs);
   }
 

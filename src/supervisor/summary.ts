@@ -31,6 +31,7 @@ const DOING: Record<RollState, string> = {
   steady: 'over',
   booting: 'booting',
   probing: 'being probed',
+  restoring: 'being given its state',
   switching: 'taking over the traffic',
   soaking: 'on trial',
   committing: 'being committed',

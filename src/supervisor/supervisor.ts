@@ -6,6 +6,7 @@
  * Start order: inherit, control socket, workers. Stop order: its reverse.
  */
 import type { Config } from '../config/config.js';
+import type { Audit } from '../control/audit.js';
 import type {
   HistoryRow,
   ReloadOptions,
@@ -18,13 +19,15 @@ import type {
 import type { Paths } from '../control/paths.js';
 import { ReloadClient } from '../control/reload-client.js';
 import { BatondError, EXIT } from '../errors.js';
+import type { Attempt } from '../inventory/attempt.js';
 import type { Generation } from '../inventory/generation.js';
 import { Inventory, type NamedFds, type Secrets, type Snapshot } from '../inventory/inventory.js';
 import { describeListener, isDatagram } from '../inventory/listeners.js';
-import type { Order } from '../inventory/order.js';
+import { Mirror, type Mirrored } from '../inventory/mirror.js';
 import type { Report } from '../inventory/report.js';
 import { ReportFiles } from '../inventory/report-files.js';
-import type { Worker, WorkerEvents } from '../inventory/worker.js';
+import { storedName, ticketsName } from '../inventory/stored-names.js';
+import type { Phase, Worker, WorkerEvents } from '../inventory/worker.js';
 import type { Log } from '../log.js';
 import { type Fd, native } from '../native.js';
 import { monotonicMs } from '../process/monotonic.js';
@@ -38,13 +41,15 @@ import { managedBy } from '../systemd/managed-by.js';
 import type { Notifier } from '../systemd/notify.js';
 import { ROLLBACK_ENVIRONMENT } from '../takeover/messages.js';
 import { VERSION } from '../version.js';
-import type { Attempt } from './attempt.js';
 import { Deployment } from './deployment.js';
 import { Drainer } from './drainer.js';
+import { goOn } from './going-on.js';
 import { GoodReleases } from './good-releases.js';
 import { Handover, type SuccessorCommand } from './handover.js';
 import { History } from './history.js';
 import type { Inherited } from './inherit.js';
+import { isSameFile, type Kept } from './kept.js';
+import { Leftovers } from './leftovers.js';
 import { Listening } from './listening.js';
 import { probe } from './probe.js';
 import { describeCut, summaryOf } from './report-words.js';
@@ -53,12 +58,25 @@ import { Restarter } from './restarter.js';
 import { Roller, type RollRequest } from './roller.js';
 import { type SpawnContext, spawnWorker } from './spawn-worker.js';
 import { generationStatus } from './status.js';
+import { endStrays } from './strays.js';
 import { summarize } from './summary.js';
 import { TicketSecret } from './ticket-secret.js';
 import { WaitingClient } from './waiting-client.js';
 
+/** What a predecessor that keeps a copy in the fd store has there, its control socket included, which is taken already. */
+function storedBy(state: Snapshot & Secrets, fds: NamedFds): string[] {
+  if (state.mirrored !== true) return [];
+  const names = [...fds.keys(), 'control'].map((name) => storedName(name, state));
+  return state.tickets == null ? names : [...names, ticketsName(state.tickets.madeAtMs)];
+}
+
 /** Beyond the deadlines of the drain and of the kill: what the end itself may take. */
 const STOP_MARGIN_MS = 5_000;
+/** How long systemd may take to receive our last words. */
+const LAST_WORDS_MS = 5_000;
+
+/** What a worker is about to be told; a supervisor that died between the two would not know it of it. */
+const ON_RECORD_FIRST: ReadonlySet<Phase> = new Set(['opening', 'pausing']);
 
 export interface SupervisorOptions {
   readonly config: Config;
@@ -69,6 +87,7 @@ export interface SupervisorOptions {
   readonly env: NodeJS.ProcessEnv;
   readonly paths: Paths;
   readonly log: Log;
+  readonly audit: Audit;
   readonly notifier: Notifier;
   readonly streams: SpawnContext['streams'];
   readonly successorCommand: () => SuccessorCommand;
@@ -99,9 +118,14 @@ export class Supervisor {
   readonly #deployment: Deployment;
   readonly #history: History;
   #watch: ReleaseWatch | null = null;
-  /** The one under way, or the last one. */
+  /** Which target of release.current was tried last. */
+  #tried: string | null = null;
+  /** The one under way. */
   #attempt: Attempt | null = null;
-  #order: Order = { kind: 'reload', release: null };
+  readonly #mirror: Mirror;
+  readonly #leftovers = new Leftovers();
+  /** The pid of the supervisor that this one has handed everything to. */
+  #heir: number | null = null;
   /** Asked for by the reload under way. */
   #noOldAfterMs: number | null = null;
   #control: ControlGate | null = null;
@@ -119,7 +143,19 @@ export class Supervisor {
       this.#end = resolve;
     });
     this.#inventory = new Inventory(config.name, paths.runtimeDirectory);
-    this.#listening = new Listening(log, () => this.#inventory);
+    this.#mirror = new Mirror({
+      path: paths.liveFile,
+      log,
+      notifier,
+      env: options.env,
+      collect: () => this.#mirrored(),
+      changed: () => this.#announce(),
+    });
+    this.#listening = new Listening(
+      log,
+      () => this.#inventory,
+      () => this.#mirror.flush(),
+    );
     this.#good = new GoodReleases(paths.stateFile, log, () => this.#inventory);
     this.#history = new History(paths.historyFile, log);
     this.#deployment = new Deployment({
@@ -153,6 +189,7 @@ export class Supervisor {
       drainTimeoutMs: config.upgrade.drainTimeoutMs,
       killTimeoutMs: config.stop.killTimeoutMs,
       begun: ({ number }) => this.#reporter.drains(number),
+      settle: () => this.#mirror.flush(),
       timedOut: ({ generation }, cause, connections) => this.#reporter.timedOut(generation, cause, connections),
       killed: ({ generation }) => this.#reporter.killed(generation),
       gone: (generation) => this.#generationGone(generation),
@@ -177,7 +214,8 @@ export class Supervisor {
       bindDeclared: () => this.#listening.bindDeclared(config.listeners),
       probe: (worker) => probe(worker, config.upgrade.probe),
       record: (generation) => this.#good.add(generation.release),
-      drain: (generation) => this.#drain(generation),
+      retire: (generation) => this.#retire(generation),
+      drain: (generation) => this.#drainer.drain(generation, this.#stopping ? 'close' : 'move'),
       promoted: () => this.#restarter.activate(),
       announce: () => this.#announce(),
     });
@@ -186,13 +224,13 @@ export class Supervisor {
       timeoutMs: config.upgrade.takeoverTimeoutMs,
       command: () => {
         const command = successorCommand();
-        if (this.#order.kind !== 'rollback') return command;
+        if (this.#attempt?.kind !== 'rollback') return command;
         return { ...command, env: { ...command.env, [ROLLBACK_ENVIRONMENT]: '1' } };
       },
       freeze: () => this.#freeze(),
       thaw: () => this.#thaw(),
       snapshot: () => this.#snapshot(),
-      announceMain: (pid) => notifier.mainPid(pid),
+      announceMain: (pid) => this.#announceMain(pid),
       barrier: () => notifier.barrier(5_000),
       failed: (cause) => this.#takeoverFailed(cause),
       exit: () => this.#end(EXIT.ok),
@@ -204,12 +242,18 @@ export class Supervisor {
     return this.#ended;
   }
 
+  /** Whether it still gets on: what is under way comes to an end. */
+  get alive(): boolean {
+    return !this.#roller.stuck && !this.#handover.stuck && !this.#deployment.stuck;
+  }
+
   set control(control: ControlGate) {
     this.#control = control;
   }
 
   /** Starts from nothing but, perhaps, the sockets that systemd brought. */
   start(activated: readonly Activated[]): void {
+    this.#mirror.begin([]);
     for (const { fd, name } of activated) this.#adoptActivated(fd, name);
     this.#good.read();
     this.#inventory.nextGeneration = this.#history.nextGeneration;
@@ -219,11 +263,17 @@ export class Supervisor {
 
   /** Several sockets of a .socket unit have the same name: the number of the descriptor tells them apart. */
   #adoptActivated(fd: Fd, name: string): void {
+    const { listeners } = this.#inventory;
+    if (listeners.all().some(({ descriptor }) => isSameFile(descriptor.fd, fd))) {
+      native().close(fd);
+      return;
+    }
     try {
       const { listening, type, family } = native().socketInfo(fd);
       if (listening || (type === 'dgram' && family !== 'unix')) {
-        const record = { name: `${name}-${fd}`, address: null, origin: 'systemd', file: null } as const;
-        this.#inventory.listeners.adopt(record, fd);
+        let number = fd;
+        while (listeners.get(`${name}-${number}`) !== undefined) number++;
+        listeners.adopt({ name: `${name}-${number}`, address: null, origin: 'systemd', file: null }, fd);
         return;
       }
     } catch {
@@ -235,30 +285,85 @@ export class Supervisor {
 
   /** Goes on with what the predecessor had, then rolls to the release that this process has resolved. */
   continue({ state, fds }: Inherited): void {
+    const stored = storedBy(state, fds);
+    const waits = this.#restore(state, fds);
+    this.#mirror.begin(stored);
+    const workers = this.#inventory.workers().length;
+    this.#options.log.info(
+      { event: 'took-over', workers },
+      `pid ${process.pid} is the supervisor now, of ${workers} workers`,
+    );
+    const { kind, release } = this.#attempt ?? { kind: 'reload', release: null };
+    this.#isTried(this.#options.target);
+    this.#activate();
+    void this.#watchCurrent();
+    // Nobody waits for one that the watch has begun.
+    if (waits || kind === 'watch') this.#beginReload(kind, release);
+    else this.#attempt = null;
+  }
+
+  /** Goes on with what a supervisor has left that died, or that made way for a restart. */
+  adopt({ state, fds, stored, leftovers, remarks, salvaged }: Kept, activated: readonly Activated[]): void {
+    const { log, notifier, paths, config, release } = this.#options;
+    const waits = this.#restore(state, fds);
+    this.#leftovers.take(leftovers);
+    for (const { fd, name } of activated) this.#adoptActivated(fd, name);
+    if (salvaged) this.#good.read();
+    this.#inventory.nextGeneration = Math.max(this.#inventory.nextGeneration, this.#history.nextGeneration);
+    this.#tried = state.tried ?? null;
+    this.#mirror.begin(stored);
+    const workers = this.#inventory.workers();
+    log.info(
+      { event: 'adopted', workers: workers.length, salvaged },
+      `pid ${process.pid} is the supervisor now, of ${workers.length} workers that another has left`,
+    );
+    for (const remark of remarks) log.warn({ event: 'not-adopted' }, remark);
+    const known = new Set([...workers.map((one) => one.process.pid), ...this.#leftovers.pids]);
+    const strays = endStrays(paths.runtimeDirectory, known, config.stop.killTimeoutMs);
+    if (strays.length > 0)
+      log.warn({ event: 'strays', pids: strays }, `nothing is known of pid ${strays.join(', ')}: SIGTERM`);
+    if (state.tickets == null) for (const worker of workers) worker.giveTicketSecret(this.#tickets.secret);
+    const self = this;
+    goOn(
+      {
+        get inventory() {
+          return self.#inventory;
+        },
+        drainer: this.#drainer,
+        activate: () => this.#activate(),
+        ready: () => notifier.ready(),
+        takeBack: (candidate, cause) => this.#takeBack(candidate, cause),
+        reloadDone: (outcome) => this.#reloadCutOff(outcome),
+        start: () => this.#beginStart(release!),
+      },
+      state,
+      waits,
+    );
+    if (this.#attempt?.kind === 'start' && this.#serves(this.#attempt)) this.#startCutOff(this.#attempt);
+    this.#mirror.flush();
+    void this.#watchCurrent();
+  }
+
+  /** True where a client waits for the verdict of a reload. */
+  #restore(state: Snapshot & Secrets, fds: NamedFds): boolean {
     const client = fds.get('client');
     fds.delete('client');
     this.#client.takePatient(state.patient ?? [], fds);
     this.#inventory = Inventory.restore(state, fds, this.#options.paths.runtimeDirectory, this.#events());
-    this.#options.log.info(
-      { event: 'took-over', workers: this.#inventory.workers().length },
-      `pid ${process.pid} is the supervisor now, of ${this.#inventory.workers().length} workers`,
-    );
     if (state.reports !== undefined) this.#reporter.restore(state.reports);
     this.#noOldAfterMs = state.noOldAfterMs ?? null;
     this.#tickets.restore(state.tickets ?? null);
-    this.#activate();
-    void this.#watchCurrent();
-    const order = state.order ?? { kind: 'reload', release: null };
-    if (client === undefined && order.kind !== 'watch') return;
-    this.#attend(client === undefined ? null : ReloadClient.adopt(client), state.reloadSinceMs ?? monotonicMs());
-    this.#beginReload(order);
+    const sinceMs = state.reloadSinceMs ?? monotonicMs();
+    this.#attend(client === undefined ? null : ReloadClient.adopt(client), sinceMs);
+    this.#attempt = state.attempt ?? null;
+    return client !== undefined;
   }
 
   /** Asks for a reload; the client hears the rest. Throws BUSY and STOPPING. */
   reload(client: ReloadClient, { noOldAfterMs }: ReloadOptions): void {
     this.#refuseOthers();
     this.#noOldAfterMs = noOldAfterMs;
-    this.#begin(client, { kind: 'reload', release: null });
+    this.#begin(client, 'reload', null);
   }
 
   /** The same, to a release of before. Throws NO_ROLLBACK_TARGET too. */
@@ -271,7 +376,7 @@ export class Supervisor {
     if (release === null) throw refuse('no other release has served that is still there');
     if (isSameRelease(release, serving)) throw refuse(`generation ${to} is of the release that serves`);
     this.#noOldAfterMs = null;
-    this.#begin(client, { kind: 'rollback', release });
+    this.#begin(client, 'rollback', release);
   }
 
   /** Throws BUSY and STOPPING. */
@@ -286,20 +391,41 @@ export class Supervisor {
     return !this.#handover.idle || this.#roller.state !== 'steady' || this.#deployment.busy;
   }
 
-  #begin(client: ReloadClient | null, order: Order): void {
+  #begin(client: ReloadClient | null, kind: 'reload' | 'watch' | 'rollback', release: Release | null): void {
     const { current } = this.#options.config.release;
     const target = current === null ? null : readTarget(current);
-    if (target !== null) this.#watch?.isTried(target);
-    this.#order = order;
-    this.#attempt = this.#newAttempt(order.kind, order.release, target);
-    this.#reporter.begin(order.kind === 'rollback' ? 'rollback' : 'reload', this.#inventory.incumbent?.number ?? null);
+    this.#isTried(target);
+    this.#attempt = this.#newAttempt(kind, release, target);
+    this.#reporter.begin(kind === 'rollback' ? 'rollback' : 'reload', this.#inventory.incumbent?.number ?? null);
     this.#reporter.takeover();
     this.#attend(client, monotonicMs());
-    this.#options.log.info({ event: 'reload', kind: order.kind }, 'reload: starting the next supervisor');
+    this.#options.log.info({ event: 'reload', kind }, 'reload: starting the next supervisor');
     this.#options.notifier.reloading();
     this.#client.step('takeover', 'starting the next supervisor');
     this.#handover.begin();
     this.#announce();
+  }
+
+  /**
+   * Ends this process alone: everything is on record, and systemd starts the next one at once. A stop where systemd has
+   * fewer descriptors than it was given: it keeps none, or not as many.
+   */
+  leave(stored: number): void {
+    if (this.#handover.yielding) {
+      this.#handover.passOn('SIGTERM');
+      return;
+    }
+    if (this.#stopping || this.#mirror.problem !== null || stored < this.#mirror.stored.size) {
+      this.stop();
+      return;
+    }
+    const workers = this.#inventory.workers().length;
+    this.#options.log.info(
+      { event: 'leave', workers },
+      `restarting: ${workers} workers serve on until the next is here`,
+    );
+    this.#mirror.flush();
+    void this.#options.notifier.sent(LAST_WORDS_MS).then(() => this.#end(EXIT.ok));
   }
 
   /** Drains and ends everything; the second time at once. */
@@ -322,9 +448,15 @@ export class Supervisor {
     this.#roller.abort(cause);
     this.#sayStopping();
     this.#restarter.freeze();
+    this.#leftovers.release();
     for (const generation of [...this.#inventory.generations.values()]) this.#drainer.drain(generation, 'close');
     this.#announce();
     this.#finishIfEmpty();
+  }
+
+  /** As a stop, but never a second one, which would cut what is in flight; a successor sees it by itself. */
+  hostGone(): void {
+    if (!this.#stopping && !this.#handover.yielding) this.stop();
   }
 
   async status(): Promise<Status> {
@@ -375,10 +507,16 @@ export class Supervisor {
   #summary(): string {
     const summary = summarize(this.#inventory, this.#roller.state, !this.#handover.idle, this.#stopping);
     const { doing } = this.#deployment;
-    return doing === null ? summary : `${summary} ${doing}`;
+    const { problem } = this.#mirror;
+    return [
+      summary,
+      ...(doing === null ? [] : [doing]),
+      ...(problem === null ? [] : [`A supervisor that dies cannot be replaced whole: ${problem}.`]),
+    ].join(' ');
   }
 
   #announce(): void {
+    this.#mirror.touch();
     // The reason of an end that nobody asked for is the last word: whoever looks afterwards finds it in the status.
     if (this.#exitStatus !== EXIT.ok) return;
     this.#options.notifier.status(this.#summary());
@@ -401,27 +539,32 @@ export class Supervisor {
 
   /** The symlink is watched by the main process alone; what watches it is loaded when nothing waits for it. */
   async #watchCurrent(): Promise<void> {
-    const { config, log, target } = this.#options;
+    const { config, log } = this.#options;
     const { current, debounceMs, recheckMs } = config.release;
     if (current === null) return;
     const { ReleaseWatch } = await import('../release/watch.js');
     if (this.#stopping) return;
-    const changed = ({ root }: Target) => {
+    const changed = (target: Target) => {
       const serving = this.#inventory.incumbent?.release;
-      if (this.#isBusy || this.#stopping || serving === undefined) return false;
-      if (rootOf(serving) === root) return true;
-      log.info({ event: 'current-moved', root }, `${current} points to ${root}`);
+      if (this.#isBusy || this.#stopping || serving === undefined) return;
+      this.#isTried(target);
+      this.#mirror.touch();
+      if (rootOf(serving) === target.root) return;
+      log.info({ event: 'current-moved', root: target.root }, `${current} points to ${target.root}`);
       this.#noOldAfterMs = null;
-      this.#begin(null, { kind: 'watch', release: null });
-      return true;
+      this.#begin(null, 'watch', null);
     };
-    this.#watch = new ReleaseWatch({ current, debounceMs, recheckMs, log, tried: target, changed });
+    this.#watch = new ReleaseWatch({ current, debounceMs, recheckMs, log, tried: () => this.#tried, changed });
+  }
+
+  #isTried(target: Target | null): void {
+    if (target !== null) this.#tried = target.identity;
   }
 
   #newAttempt(kind: Attempt['kind'], release: Release | null, target: Target | null): Attempt {
     const { incumbent } = this.#inventory;
     const from = incumbent === null ? null : { generation: incumbent.number, release: incumbent.release };
-    return { kind, release, generation: null, from, target };
+    return { kind, release, generation: null, from, target, outcome: null };
   }
 
   /** What has to be so before the roll, then the roll. */
@@ -448,13 +591,14 @@ export class Supervisor {
     else void preparing.then(begin, refuse);
   }
 
-  #beginReload({ kind, release: wanted }: Order): void {
+  #beginReload(kind: Attempt['kind'], wanted: Release | null): void {
     const release = wanted ?? this.#options.release!;
     this.#roll(this.#newAttempt(kind, release, this.#options.target), {
       release,
       kind: 'reload',
       sinceMs: this.#client.sinceMs,
       entered: (state, candidate) => this.#reporter.entered(state, candidate),
+      passing: (state, onTheWayBytes) => this.#reporter.passing(state, onTheWayBytes),
       step: (step, message) => this.#stepTaken(step, message),
       done: (outcome) => this.#reloadDone(outcome),
     });
@@ -472,6 +616,8 @@ export class Supervisor {
     const settling = this.#stopping ? null : this.#deployment.after(attempt, outcome, givenUp);
     if (settling === null) this.#verdict(attempt, outcome);
     else {
+      attempt.outcome = outcome;
+      this.#mirror.touch();
       const sinceMs = monotonicMs() - outcome.durationMs;
       void settling.then((settled) => {
         this.#verdict(attempt, { ...settled, at: Date.now(), durationMs: monotonicMs() - sinceMs });
@@ -480,7 +626,8 @@ export class Supervisor {
   }
 
   #verdict(attempt: Attempt, outcome: ReloadOutcome): void {
-    const { log, notifier } = this.#options;
+    const { audit, log, notifier } = this.#options;
+    if (this.#attempt === attempt) this.#attempt = null;
     this.#inventory.lastReload = outcome;
     this.#good.save();
     this.#history.add(attempt, outcome, this.#serves(attempt));
@@ -492,6 +639,16 @@ export class Supervisor {
     };
     if (outcome.ok) log.info(fields, `reload done: ${outcome.message}`);
     else log.error(fields, `reload failed: ${outcome.message}`);
+    const { peer } = this.#client;
+    if (peer !== null) {
+      const { generation } = outcome;
+      if (attempt.kind === 'rollback') {
+        const release = attempt.release?.label;
+        audit.action(peer, 'rollback', outcome.code ?? 'done', { generation, release });
+      } else {
+        audit.action(peer, 'reload', outcome.code ?? 'done', { generation, noOldAfterMs: this.#noOldAfterMs });
+      }
+    }
     this.#client.verdict(outcome, outcome.ok && this.#noOldAfterMs !== null ? this.#reporter.number : null);
     this.#noOldAfterMs = null;
     this.#reporter.verdict(outcome);
@@ -503,6 +660,58 @@ export class Supervisor {
 
   #serves({ generation }: Attempt): boolean {
     return generation !== null && this.#inventory.incumbent?.number === generation;
+  }
+
+  /** The verdict of a reload that another supervisor did not live to give. */
+  #reloadCutOff(outcome: ReloadOutcome): void {
+    const { incumbent } = this.#inventory;
+    const attempt = this.#attempt ?? this.#attemptCutOff('reload', outcome.ok ? incumbent : null);
+    this.#attempt = attempt;
+    // What follows the roll had begun, and no hook is run twice.
+    if (attempt.outcome === null) this.#reloadDone(outcome);
+    else this.#verdict(attempt, outcome);
+  }
+
+  /** The start whose supervisor died between the commit and its word about it. */
+  #startCutOff(attempt: Attempt): void {
+    const { incumbent } = this.#inventory;
+    const { number, release } = incumbent!;
+    this.#attempt = null;
+    const message = `generation ${number} (${release.label}) serves`;
+    const common = { ok: true, code: null, exitStatus: 0, message, generation: number };
+    this.#history.add(attempt, { ...common, at: Date.now(), durationMs: 0 }, true);
+  }
+
+  /** Where nothing is on record of what was asked for. */
+  #attemptCutOff(kind: Attempt['kind'], generation: Generation | null): Attempt {
+    const attempt = this.#newAttempt(kind, generation?.release ?? null, null);
+    return generation === null ? attempt : { ...attempt, generation: generation.number };
+  }
+
+  #takeBack(candidate: Generation, cause: BatondError): void {
+    const isStart = this.#inventory.incumbent === null;
+    const attempt = this.#attempt ?? this.#attemptCutOff(isStart ? 'start' : 'reload', candidate);
+    attempt.generation = candidate.number;
+    this.#attempt = attempt;
+    this.#roller.takeBack(
+      {
+        release: candidate.release,
+        kind: isStart ? 'start' : 'reload',
+        sinceMs: this.#client.sinceMs,
+        entered: (state, generation) => this.#reporter.entered(state, generation),
+        passing: () => {},
+        step: (step, message) => this.#stepTaken(step, message),
+        done: (outcome) => {
+          if (!isStart) this.#reloadDone(outcome);
+          else {
+            this.#history.add(attempt, outcome, false);
+            this.#beginStart(this.#options.release!);
+          }
+        },
+      },
+      candidate,
+      cause,
+    );
   }
 
   #takeoverFailed(cause: BatondError): void {
@@ -526,12 +735,14 @@ export class Supervisor {
   // The first start.
 
   #beginStart(release: Release): void {
+    this.#isTried(this.#options.target);
     this.#roll(this.#newAttempt('start', release, this.#options.target), {
       release,
       kind: 'start',
       sinceMs: monotonicMs(),
       // A first start replaces nothing: there is no report of it.
       entered: () => {},
+      passing: () => {},
       step: (step, message) => this.#options.log.info({ event: 'step', step }, message),
       done: (outcome) => this.#startDone(release, outcome),
     });
@@ -540,11 +751,14 @@ export class Supervisor {
   #startDone(release: Release, outcome: ReloadOutcome): void {
     const { log, notifier } = this.#options;
     const attempt = this.#attempt!;
+    this.#attempt = null;
     this.#history.add(attempt, outcome, outcome.ok);
     const settling = this.#stopping ? null : this.#deployment.after(attempt, outcome, this.#fellBack);
     if (outcome.ok) {
       log.info({ event: 'ready', generation: outcome.generation, durationMs: outcome.durationMs }, outcome.message);
       this.#good.save();
+      this.#leftovers.release();
+      this.#inventory.listeners.closeUnasked();
       this.#announce();
       notifier.ready();
       this.#watch?.look();
@@ -564,7 +778,14 @@ export class Supervisor {
       return;
     }
     const end = () => {
+      if (this.#stopping) return;
       notifier.status(`Could not start: ${outcome.message}.`);
+      if (this.#leftovers.size > 0) {
+        // There are workers of an older supervisor that serve; the next one tries again.
+        this.#mirror.flush();
+        this.#end(EXIT.software);
+        return;
+      }
       this.#endAllWith(EXIT.software);
     };
     if (settling === null) end();
@@ -594,6 +815,7 @@ export class Supervisor {
       kind: 'regret',
       sinceMs: monotonicMs(),
       entered: (state, candidate) => this.#reporter.entered(state, candidate),
+      passing: (state, onTheWayBytes) => this.#reporter.passing(state, onTheWayBytes),
       step: (step, message) => this.#options.log.info({ event: 'step', step }, message),
       done: (outcome) =>
         this.#reloadDone({
@@ -627,6 +849,7 @@ export class Supervisor {
     this.#stopping = true;
     this.#exitStatus = status;
     this.#restarter.freeze();
+    this.#leftovers.release();
     for (const generation of [...this.#inventory.generations.values()]) this.#drainer.drain(generation, 'close');
     this.#finishIfEmpty();
   }
@@ -634,11 +857,15 @@ export class Supervisor {
   // Workers.
 
   /** An incumbent that is replaced may have been given little time, and so have those that drain already. */
-  #drain(generation: Generation): void {
-    if (generation.role === 'incumbent' && this.#noOldAfterMs !== null) {
+  #retire(generation: Generation | null): void {
+    if (generation === null) {
+      this.#mirror.flush();
+      return;
+    }
+    if (this.#noOldAfterMs !== null) {
       this.#drainer.hurry([...this.#inventory.byRole('draining'), generation], this.#noOldAfterMs);
     }
-    this.#drainer.drain(generation, this.#stopping ? 'close' : 'move');
+    this.#drainer.retire(generation);
   }
 
   #events(): WorkerEvents {
@@ -651,6 +878,8 @@ export class Supervisor {
         this.#inventory.sweepListeners();
         this.#announce();
       },
+      onForeign: ({ id }, sender) => this.#options.audit.refused(sender, `spoke on the notify socket of worker ${id}`),
+      onState: (worker, answer, file) => this.#roller.stateAnswered(worker, answer, file),
       onExit: (worker, exit) => this.#workerExited(worker, exit),
     };
   }
@@ -672,6 +901,7 @@ export class Supervisor {
       datagramsAreEnough: this.#inventory.listeners.all().every(isDatagram),
     });
     generation.workers.set(slot, worker);
+    this.#mirror.flush();
     worker.giveTicketSecret(this.#tickets.secret);
     log.info(
       { event: 'worker-started', generation: generation.number, slot, pid: worker.process.pid },
@@ -680,6 +910,7 @@ export class Supervisor {
   }
 
   #workerMoved(worker: Worker): void {
+    if (ON_RECORD_FIRST.has(worker.phase)) this.#mirror.flush();
     const generation = this.#generationOf(worker);
     if (generation?.role === 'draining') {
       if (worker.phase === 'drained' && worker.tally !== null) this.#reporter.drained(worker.generation, worker.tally);
@@ -711,7 +942,7 @@ export class Supervisor {
       this.#drainer.exited(generation);
     } else {
       this.#restarter.crashed(generation, worker, exit);
-      this.#roller.incumbentExited();
+      this.#roller.incumbentExited(worker);
     }
     this.#announce();
   }
@@ -727,8 +958,9 @@ export class Supervisor {
     if (!this.#stopping || this.#inventory.generations.size > 0) return;
     this.#inventory.listeners.closeAll();
     this.#control?.close();
+    this.#mirror.clear();
     this.#options.log.info({ event: 'stopped' }, 'stopped');
-    this.#end(this.#exitStatus);
+    void this.#options.notifier.sent(LAST_WORDS_MS).then(() => this.#end(this.#exitStatus));
   }
 
   // The takeover, as the predecessor.
@@ -742,9 +974,20 @@ export class Supervisor {
     await this.#listening.settled();
     const full = this.#inventory.workers().find((worker) => worker.queued > 0);
     if (full !== undefined) throw new BatondError('WORKER_NOT_READING', { worker: full.id });
+    this.#mirror.end();
+  }
+
+  /** Whoever looks for the supervisor from here on has to look for that one. */
+  async #announceMain(pid: number): Promise<void> {
+    this.#heir = pid;
+    this.#mirror.again();
+    this.#mirror.end();
+    this.#options.notifier.mainPid(pid);
+    await this.#options.notifier.sent(LAST_WORDS_MS);
   }
 
   #thaw(): void {
+    this.#mirror.again();
     for (const worker of this.#inventory.workers()) worker.thaw();
     this.#activate();
     this.#control?.resume();
@@ -759,11 +1002,21 @@ export class Supervisor {
     const { sinceMs: reloadSinceMs } = this.#client;
     const reports = this.#reporter.record;
     const tickets = this.#tickets.record;
-    const order = this.#order;
+    const noOldAfterMs = this.#noOldAfterMs;
+    const [attempt, tried] = [this.#attempt, this.#tried];
     return {
-      state: { ...state, reloadSinceMs, noOldAfterMs: this.#noOldAfterMs, patient, reports, tickets, order },
+      state: { ...state, reloadSinceMs, noOldAfterMs, patient, reports, attempt, tried, mirrored: true, tickets },
       fds,
     };
+  }
+
+  #mirrored(): Mirrored {
+    const { state, fds } = this.#snapshot();
+    const { tickets, ...rest } = state;
+    const others = this.#leftovers.fds;
+    const { config } = this.#options;
+    const live = { supervisor: this.#heir ?? process.pid, state: rest, config, leftovers: [...others.keys()] };
+    return { live, fds, tickets, others };
   }
 
   #activate(): void {

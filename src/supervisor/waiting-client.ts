@@ -5,6 +5,7 @@
 import type { ReloadLine, ReloadOutcome, ReloadStep } from '../control/messages.js';
 import { ReloadClient } from '../control/reload-client.js';
 import type { NamedFds } from '../inventory/inventory.js';
+import type { Credentials } from '../native.js';
 import { monotonicMs } from '../process/monotonic.js';
 
 interface Patient {
@@ -33,6 +34,11 @@ export class WaitingClient {
   /** Its connection, lent, for the next supervisor; null where nobody waits. */
   get fd(): number | null {
     return this.#client?.fd ?? null;
+  }
+
+  /** Who waits for the verdict; null where nobody does. */
+  get peer(): Credentials | null {
+    return this.#client?.peer ?? null;
   }
 
   attend(client: ReloadClient, sinceMs: number, onGone: () => void): void {

@@ -2,6 +2,7 @@
  * What systemd passes at the start, sd_listen_fds(3): the sockets of a .socket unit and the contents of the fd store,
  * as descriptors from 3 up. Found by name; whatever is odd about the variables, they mean "none" and never a crash.
  */
+import { readlinkSync } from 'node:fs';
 import { type Fd, native } from '../native.js';
 
 export interface Activated {
@@ -13,7 +14,9 @@ export interface Activated {
 const FIRST_FD = 3;
 /** More than any RLIMIT_NOFILE that systemd sets; a bigger number is garbage. */
 const MAX_FDS = 1_048_576;
-const VARIABLES = ['LISTEN_FDS', 'LISTEN_PID', 'LISTEN_PIDFDID', 'LISTEN_FDNAMES'];
+/** The first descriptor that Node opens for itself, at the lowest free number. */
+const POLLER = /^anon_inode:\[(eventpoll|io_uring)\]$/;
+export const ACTIVATION_VARIABLES: readonly string[] = ['LISTEN_FDS', 'LISTEN_PID', 'LISTEN_PIDFDID', 'LISTEN_FDNAMES'];
 
 /** The variables as they are meant for process `pid`: nothing when they are meant for another, or garbage. */
 export function parseActivation(env: NodeJS.ProcessEnv, pid: number): Activated[] {
@@ -32,15 +35,24 @@ export function parseActivation(env: NodeJS.ProcessEnv, pid: number): Activated[
  */
 export function takeActivation(env: NodeJS.ProcessEnv): Activated[] {
   const passed = parseActivation(env, process.pid);
-  for (const variable of VARIABLES) delete env[variable];
+  for (const variable of ACTIVATION_VARIABLES) delete env[variable];
   // All move before any closes, or the second would land on the number of the first.
-  const moved = passed.flatMap(({ fd, name }) => {
-    try {
-      return [{ from: fd, fd: native().dup(fd), name }];
-    } catch {
-      return []; // Counted but not open: there is nothing to take.
-    }
-  });
+  const moved: { from: Fd; fd: Fd; name: string }[] = [];
+  for (const { fd, name } of passed) {
+    const file = fileOf(fd);
+    // Nobody passes an epoll: from here on they are Node's own, and there are fewer than were counted.
+    if (file !== null && POLLER.test(file)) break;
+    if (file !== null) moved.push({ from: fd, fd: native().dup(fd), name });
+  }
   for (const { from } of moved) native().close(from);
   return moved.map(({ fd, name }) => ({ fd, name }));
+}
+
+/** What /proc calls the file of a descriptor; null where it is not open. */
+function fileOf(fd: Fd): string | null {
+  try {
+    return readlinkSync(`/proc/self/fd/${fd}`);
+  } catch {
+    return null;
+  }
 }

@@ -67,7 +67,11 @@ function startCommands(
         ['stop', service],
         ['start', socket, service],
       ]
-    : [['restart', service]];
+    : // The restart is for batond, whose workers live on; the reload gives them what has changed.
+      [
+        ['restart', service],
+        ['reload', service],
+      ];
 }
 
 /** As a person would type it. */

@@ -35,7 +35,8 @@ const OMITTED = new Set(['level', 'time', 'name', 'msg', 'err', 'v', 'hostname']
 const TAKEN = /^(MESSAGE|MESSAGE_ID|PRIORITY|CODE_\w+|SYSLOG_\w+|ERRNO|TID|DOCUMENTATION|INVOCATION_ID|(USER_)?UNIT)$/;
 
 export function priorityOf(level: unknown): number {
-  const number = Number(level);
+  // Number() throws for an object whose toString is none.
+  const number = typeof level === 'object' ? 0 : Number(level);
   return PRIORITIES.find(([least]) => number >= least)?.[1] ?? DEBUG;
 }
 
@@ -57,7 +58,8 @@ export function journalFields(record: LogRecord, names: JournalNames): JournalFi
   for (const [key, value] of Object.entries(error ?? {})) add(errorName(key), value);
   if (error === null) add('ERROR_MESSAGE', record.err);
   for (const [key, value] of Object.entries(record)) {
-    const name = OMITTED.has(key) ? null : (names.fields[key] ?? fieldName(key));
+    const own = Object.hasOwn(names.fields, key) ? names.fields[key]! : fieldName(key);
+    const name = OMITTED.has(key) ? null : own;
     if (name !== null) add(name, value);
   }
   return fields.map(([name, value]) => [name, bounded(value)]);

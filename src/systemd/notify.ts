@@ -32,6 +32,7 @@ export class Notifier {
   readonly #address: string | null;
   readonly #queue: Message[] = [];
   #retry: NodeJS.Timeout | null = null;
+  readonly #onSent: (() => void)[] = [];
 
   private constructor(address: string | null) {
     this.#address = address;
@@ -117,6 +118,18 @@ export class Notifier {
     }
   }
 
+  /** Resolves when systemd has been sent all that was said, or after `timeoutMs`. */
+  async sent(timeoutMs: number): Promise<void> {
+    if (this.#queue.length === 0) return;
+    await new Promise<void>((resolve) => {
+      const deadline = setTimeout(resolve, timeoutMs);
+      this.#onSent.push(() => {
+        clearTimeout(deadline);
+        resolve();
+      });
+    });
+  }
+
   async #passBarrier(timeoutMs: number): Promise<void> {
     const [ours, theirs] = native().socketpair('stream');
     using mine = new Descriptor(ours);
@@ -162,6 +175,7 @@ export class Notifier {
       for (const descriptor of message.fds) descriptor.close();
       this.#queue.shift();
     }
+    for (const told of this.#onSent.splice(0)) told();
   }
 }
 

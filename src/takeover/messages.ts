@@ -38,6 +38,7 @@ type Fields = Record<string, unknown>;
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
 
 export function decodeFromSuccessor(value: unknown): FromSuccessor | null {
+  if (typeof value !== 'object' || value === null) return null;
   const m = value as Fields;
   switch (m.type) {
     case 'hello':
@@ -54,6 +55,7 @@ export function decodeFromSuccessor(value: unknown): FromSuccessor | null {
 }
 
 export function decodeFromPredecessor(value: unknown): FromPredecessor | null {
+  if (typeof value !== 'object' || value === null) return null;
   const m = value as Fields;
   switch (m.type) {
     case 'inventory':

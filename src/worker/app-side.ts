@@ -2,7 +2,7 @@
  * What the app can say and hear, all of it optional: the library (index.ts) finds it through a global symbol, as the app
  * may have its own copy of the package, and an app made for PM2 or a cluster says it with `process.send`.
  */
-import type { Idle, ReadyBy } from '../channel/messages.js';
+import type { Idle, Otherwise, ReadyBy } from '../channel/messages.js';
 import type { KindsSide } from './migratable.js';
 
 /** What the library looks for on `globalThis`. */
@@ -16,6 +16,23 @@ export interface Leaving {
   readonly stopping: boolean;
 }
 
+/** Where a state comes from that is to be restored. */
+export interface StateOrigin {
+  /** What the old process said to `state.save`. */
+  readonly version: number;
+  /** The generation that saved it. */
+  readonly generation: number;
+  /** Of the worker that saved it: its place, 0 to slots - 1. */
+  readonly slot: number;
+  readonly slots: number;
+}
+
+/** What an app says of its state. */
+export interface StateSide {
+  save(give: () => unknown, version: number): void;
+  restore(take: (state: unknown, origin: StateOrigin) => unknown, otherwise: Otherwise): void;
+}
+
 type OnDrain = (leaving: Leaving) => void;
 
 export interface AppSide {
@@ -23,12 +40,15 @@ export interface AppSide {
   onDrain(listener: OnDrain): void;
   /** Which connections can move and how; not in every version of this package. */
   readonly kinds?: KindsSide;
+  /** What travels to the next generation; not in every version of this package. */
+  readonly state?: StateSide;
 }
 
 export function offerToApp(
   readyBy: ReadyBy,
   ready: () => void,
   kinds: KindsSide,
+  state: StateSide,
 ): { draining(timeoutMs: number, idle: Idle): void } {
   const listeners: OnDrain[] = [];
   let leaving: { readonly untilMs: number; readonly stopping: boolean } | null = null;
@@ -45,6 +65,7 @@ export function offerToApp(
       else listeners.push(listener);
     },
     kinds,
+    state,
   };
   Object.defineProperty(globalThis, APP_SIDE, { value: side, enumerable: false, configurable: true });
   if (readyBy === 'notify') offerProcessSend(ready);

@@ -5,8 +5,11 @@
  * `ask`; what cannot be sent is queued. It is not taken for gone until the socket says so, because the other end lives
  * on in systemd's fd store when the supervisor dies, and its successor reads on.
  */
+import { decodeToWorker, descriptorsOf } from '../channel/decode-to-worker.js';
 import { type FromWorker, MAX_PACKET_BYTES, type ToWorker } from '../channel/messages.js';
+import type { Descriptor } from '../inventory/descriptor.js';
 import { type Fd, native, type Watcher } from '../native.js';
+import { monotonicMs } from '../process/monotonic.js';
 
 /** Packets that may wait for a supervisor that does not read. */
 const MAX_QUEUED = 1000;
@@ -26,7 +29,7 @@ type OnMessage = (message: ToWorker, fd: Fd | null) => void;
 
 export class Channel {
   readonly #fd: Fd;
-  readonly #outgoing: Buffer[] = [];
+  readonly #outgoing: { readonly data: Buffer; readonly file: Descriptor | null }[] = [];
   readonly #incoming: Packet[] = [];
   #watcher: Watcher | null = null;
   #onMessage: OnMessage = () => {};
@@ -57,10 +60,13 @@ export class Channel {
     else this.#watcher?.unref();
   }
 
-  send(message: FromWorker): void {
-    if (this.#gone) return;
-    if (this.#outgoing.length >= MAX_QUEUED && isDroppable(message)) return;
-    this.#outgoing.push(Buffer.from(JSON.stringify(message)));
+  /** It takes the descriptor, which is closed when it has been sent or never will be. */
+  send(message: FromWorker, file: Descriptor | null = null): void {
+    if (this.#gone || (this.#outgoing.length >= MAX_QUEUED && isDroppable(message))) {
+      file?.close();
+      return;
+    }
+    this.#outgoing.push({ data: Buffer.from(JSON.stringify(message)), file });
     this.#flush();
   }
 
@@ -68,11 +74,11 @@ export class Channel {
   ask(question: (id: number) => FromWorker): Packet | null {
     if (this.#gone) return null;
     const id = ++this.#lastId;
-    const deadline = Date.now() + ASK_TIMEOUT_MS;
+    const deadline = monotonicMs() + ASK_TIMEOUT_MS;
     this.send(question(id));
     while (!this.#gone) {
       const writable = this.#outgoing.length > 0;
-      const ready = native().poll(this.#fd, { readable: true, writable }, Math.max(0, deadline - Date.now()));
+      const ready = native().poll(this.#fd, { readable: true, writable }, Math.max(0, deadline - monotonicMs()));
       if (ready === null) return null;
       if (ready.writable) this.#flush();
       if (!ready.readable && !ready.hangup) continue;
@@ -81,6 +87,8 @@ export class Channel {
       if ((packet.message.type === 'listener' || packet.message.type === 'refused') && packet.message.id === id) {
         return packet;
       }
+      // Another supervisor, and the one before may have read the question without answering it. Two answers do no harm.
+      if (packet.message.type === 'attend') this.send(question(id));
       // The watcher does not see what has been read here, so the queue gets its own turn.
       if (this.#incoming.push(packet) === 1) setImmediate(() => this.#handleArrived());
     }
@@ -124,19 +132,21 @@ export class Channel {
 
   #flush(): void {
     while (this.#outgoing.length > 0) {
+      const { data, file } = this.#outgoing[0]!;
       try {
-        if (native().send(this.#fd, this.#outgoing[0]!) === null) break;
+        if (native().send(this.#fd, data, file === null ? {} : { fds: [file.fd] }) === null) break;
       } catch {
         // EPIPE is followed by the end of the readable side, which is where it is dealt with.
       }
       this.#outgoing.shift();
+      file?.close();
     }
     this.#watcher?.update({ readable: true, writable: this.#outgoing.length > 0 });
   }
 
   #end(): void {
     this.#gone = true;
-    this.#outgoing.length = 0;
+    for (const { file } of this.#outgoing.splice(0)) file?.close();
     this.#watcher?.close();
     this.#watcher = null;
     native().close(this.#fd);
@@ -154,13 +164,14 @@ function isDroppable(message: FromWorker): boolean {
 }
 
 function parse(data: Buffer, fds: readonly Fd[]): Packet | null {
-  let message: ToWorker | null = null;
+  let value: unknown = null;
   try {
-    message = JSON.parse(data.toString()) as ToWorker;
+    value = JSON.parse(data.toString());
   } catch {
     // Below.
   }
-  const understood = typeof message?.type === 'string';
-  for (const fd of fds.slice(understood ? 1 : 0)) native().close(fd);
-  return understood ? { message: message as ToWorker, fd: fds[0] ?? null } : null;
+  const message = decodeToWorker(value, fds.length);
+  const own = message === null ? 0 : descriptorsOf(message);
+  for (const fd of fds.slice(own)) native().close(fd);
+  return message === null ? null : { message, fd: own === 0 ? null : fds[0]! };
 }

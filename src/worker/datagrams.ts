@@ -34,6 +34,11 @@ export class ManagedDatagrams {
     watchUdpSockets((socket, binding, handle) => this.#takeOver(socket, binding, handle));
   }
 
+  /** The names of the listeners. */
+  names(): string[] {
+    return [...this.#sockets].map(({ name }) => name);
+  }
+
   open(): void {
     if (this.#ended) return;
     this.#open = true;

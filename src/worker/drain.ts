@@ -9,7 +9,7 @@
 import type { DrainTally, Idle } from '../channel/messages.js';
 import type { Connections } from './connections.js';
 import type { Http2Sessions } from './http2-sessions.js';
-import { endIdle, findIdle } from './idle.js';
+import { endIdle, findIdle, findUnused } from './idle.js';
 import type { Links } from './links.js';
 import type { ManagedServers } from './listen.js';
 import type { MoveIn } from './move-in.js';
@@ -73,7 +73,7 @@ export class Drain {
 
   #endIdle(): void {
     const idle = findIdle(this.#servers, this.#connections);
-    endIdle(idle, (socket) => this.#connections.foretell(socket, 'cut'));
+    endIdle([...idle, ...findUnused(this.#connections, idle)], (socket) => this.#connections.foretell(socket, 'cut'));
   }
 
   /** An HTTP/2 session is told on its own, and its connection then ends like any other. */

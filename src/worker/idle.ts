@@ -8,7 +8,7 @@ import type { Server as HttpServer } from 'node:http';
 import type net from 'node:net';
 import { native } from '../native.js';
 import type { Connections } from './connections.js';
-import { descriptorOf } from './internals.js';
+import { descriptorOf, isPlainHttp } from './internals.js';
 
 /**
  * Those whose parser is between two requests and that owe no answer. What has arrived since is still in the kernel.
@@ -29,6 +29,17 @@ export function findIdle(servers: Iterable<net.Server>, connections: Connections
     for (const socket of sockets) Reflect.deleteProperty(socket, 'destroy');
   }
   return idle;
+}
+
+/**
+ * Those that have asked for nothing since they were opened, beside those that are idle: to Node's parsers they owe their
+ * first request. One that came from another process after its last answer is idle, although nothing was read of it here.
+ */
+export function findUnused(connections: Connections, idle: Iterable<net.Socket>): net.Socket[] {
+  const between = new Set(idle);
+  return [...connections.all()].filter(
+    (socket) => socket.bytesRead === 0 && !between.has(socket) && isPlainHttp(socket),
+  );
 }
 
 /** Gives each a FIN. What has arrived in the kernel but has not been read makes a connection busy. */

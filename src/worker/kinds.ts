@@ -8,6 +8,12 @@ import type { Saved } from './offer-packet.js';
 /** Idle between two requests: what moves without anybody's help. */
 export const HTTP = 'http';
 
+/** Has asked for nothing yet: browsers open connections that they may need. Moves like the idle, and stays what it is. */
+export const HTTP_UNUSED = 'http-unused';
+
+/** It moves without anybody's help, and is announced to the server as a new client is. */
+export const isHttp = (kind: string): boolean => kind === HTTP || kind === HTTP_UNUSED;
+
 export interface Migratable {
   readonly kind: string;
   /** What the receiver needs; from then on the connection is used no more. `null`: not at a safe point now. */

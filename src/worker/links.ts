@@ -5,6 +5,7 @@
  * A link never keeps the process alive, and when this end closes the peer knows that nothing more is to be had from
  * here: what it offered stays with it, and what it was offered is its own.
  */
+import { decodeFromPeer } from '../channel/decode-peer.js';
 import { PacketSocket } from '../channel/packet-socket.js';
 import type { FromReceiver, FromSender } from '../channel/peer-messages.js';
 import { type Fd, native } from '../native.js';
@@ -32,7 +33,7 @@ export class Link {
     this.peer = peer;
     this.round = round;
     this.#socket = new PacketSocket(fd, {
-      onPacket: (message, fds) => this.#receive(message as { type?: unknown }, fds, events),
+      onPacket: (message, fds) => this.#receive(message as object, fds, events),
       onClose: (_reason, ended) => {
         this.#socket.close();
         events.closed(this, ended);
@@ -55,13 +56,17 @@ export class Link {
     this.#socket.close();
   }
 
-  #receive(message: { type?: unknown }, fds: Fd[], events: LinkEvents): void {
-    if (message.type === 'offer' || message.type === 'yours' || message.type === 'withdraw') {
-      events.fromSender(this, message as FromSender, fds);
+  #receive(value: object, fds: Fd[], events: LinkEvents): void {
+    const message = decodeFromPeer(value);
+    if (message !== null && message !== 'unknown' && message.type !== 'accept') {
+      events.fromSender(this, message, fds);
       return;
     }
     for (const fd of fds) native().close(fd);
-    if (message.type === 'accept') events.fromReceiver(this, message as FromReceiver);
+    if (message === null) {
+      this.#socket.close();
+      events.closed(this, false);
+    } else if (message !== 'unknown') events.fromReceiver(this, message);
   }
 }
 

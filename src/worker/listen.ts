@@ -74,6 +74,20 @@ export class ManagedServers {
     return null;
   }
 
+  /** Whether what listens accepts. */
+  get accepts(): boolean {
+    return this.#open;
+  }
+
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  /** The names of the listeners. */
+  names(): string[] {
+    return [...this.#gated.values()].map(({ name }) => name);
+  }
+
   open(): void {
     if (this.#ended) return;
     this.#open = true;

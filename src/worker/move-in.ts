@@ -4,15 +4,22 @@
  * What is offered is held, unread, until the sender says `yours` or dies without a word: only then it becomes a
  * connection of the app's server, whatever that server's gate says, because its client was let in long ago.
  */
+import { isMoving } from '../channel/decode-peer.js';
 import type { FromSender, Moving } from '../channel/peer-messages.js';
 import { type Fd, native } from '../native.js';
 import type { GatedServer } from './gated-server.js';
 import { isFull } from './internals.js';
-import { HTTP, type Kinds } from './kinds.js';
+import { isHttp, type Kinds } from './kinds.js';
 import type { Link } from './links.js';
 import type { ManagedServers } from './listen.js';
 import { resume } from './move-out.js';
 import { type Saved, savedOf } from './offer-packet.js';
+
+/**
+ * What is made in one turn of the loop: making one may take an app milliseconds, and who is served here already, and the
+ * other workers whose offers wait for an answer, are not to wait for a whole packet of them.
+ */
+const SLICE_MS = 5;
 
 interface Taken {
   readonly fd: Fd;
@@ -27,6 +34,8 @@ export class MoveIn {
   readonly #changed: () => void;
   /** What each link has offered and not settled; by the id of the offer. */
   readonly #held = new Map<Link, Map<number, readonly Taken[]>>();
+  /** Ours, and not yet the server's. */
+  readonly #arrived: Taken[] = [];
 
   constructor(servers: ManagedServers, kinds: Kinds, changed: () => void) {
     this.#servers = servers;
@@ -34,9 +43,9 @@ export class MoveIn {
     this.#changed = changed;
   }
 
-  /** Offers that were accepted and are not settled. */
+  /** Offers that were accepted and are not settled, and connections that have to be made yet. */
   get pending(): number {
-    return this.#held.size;
+    return this.#held.size + this.#arrived.length;
   }
 
   received(link: Link, message: FromSender, fds: readonly Fd[]): void {
@@ -67,10 +76,10 @@ export class MoveIn {
     const indexes: number[] = [];
     const coming = new Map<GatedServer, number>();
     const used = new Set<Fd>();
-    for (const [index, moving] of Array.isArray(connections) ? connections.entries() : []) {
+    for (const [index, moving] of connections.entries()) {
       const fd = fds[index];
       // A peer of another version may say what is not understood here: it keeps that.
-      const gate = typeof moving?.listener === 'string' ? this.#servers.named(moving.listener) : null;
+      const gate = isMoving(moving) ? this.#servers.named(moving.listener) : null;
       if (fd === undefined || gate === null || !this.#canTake(gate, moving.kind, coming.get(gate) ?? 0)) continue;
       try {
         held.push({ fd, gate, kind: moving.kind, saved: savedOf(moving, fds) });
@@ -92,11 +101,11 @@ export class MoveIn {
 
   #canTake(gate: GatedServer, kind: string, coming: number): boolean {
     if (isFull(gate.server, coming + this.#heldFor(gate))) return false;
-    return kind === HTTP ? speaksHttp(gate.server) : this.#kinds.knows(kind);
+    return isHttp(kind) ? speaksHttp(gate.server) : this.#kinds.knows(kind);
   }
 
   #heldFor(gate: GatedServer): number {
-    let count = 0;
+    let count = this.#arrived.filter((taken) => taken.gate === gate).length;
     for (const offers of this.#held.values()) {
       for (const taken of offers.values()) for (const one of taken) if (one.gate === gate) count++;
     }
@@ -112,7 +121,21 @@ export class MoveIn {
   }
 
   #adopt(taken: readonly Taken[]): void {
-    for (const one of taken) resume(one, this.#kinds);
+    const begins = this.#arrived.length === 0;
+    this.#arrived.push(...taken);
+    if (begins) this.#make();
+  }
+
+  #make(): void {
+    const end = performance.now() + SLICE_MS;
+    do {
+      const one = this.#arrived[0];
+      if (one === undefined) break;
+      resume(one, this.#kinds);
+      this.#arrived.shift();
+    } while (performance.now() < end);
+    if (this.#arrived.length === 0) this.#changed();
+    else setImmediate(() => this.#make());
   }
 }
 

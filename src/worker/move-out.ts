@@ -13,9 +13,9 @@ import { ACCEPT_TIMEOUT_MS, type FromReceiver } from '../channel/peer-messages.j
 import { type Fd, native } from '../native.js';
 import type { Connections } from './connections.js';
 import type { GatedServer } from './gated-server.js';
-import { findIdle } from './idle.js';
+import { findIdle, findUnused } from './idle.js';
 import { acceptedBy, descriptorOf, isPlainHttp, isSettled, makeIdle } from './internals.js';
-import { HTTP, type Kinds } from './kinds.js';
+import { HTTP, HTTP_UNUSED, isHttp, type Kinds } from './kinds.js';
 import type { Link, Links } from './links.js';
 import type { ManagedServers } from './listen.js';
 import { OfferPacket, type Saved } from './offer-packet.js';
@@ -29,6 +29,12 @@ interface Held {
   readonly gate: GatedServer;
   readonly kind: string;
   readonly saved: Saved;
+}
+
+interface Found {
+  readonly socket: net.Socket;
+  readonly kind: string;
+  readonly bytesRead: number;
 }
 
 interface Offer {
@@ -50,8 +56,8 @@ export class MoveOut {
   readonly #staying = new WeakSet<net.Socket>();
   /** Taken, and waiting for a link. */
   readonly #saved: Held[] = [];
-  /** Were idle when they were last searched for; as long as nothing more has been read of one, it still is. */
-  #found: { readonly socket: net.Socket; readonly bytesRead: number }[] = [];
+  /** Were idle or unused when they were last searched for; as long as nothing more has been read of one, it still is. */
+  #found: Found[] = [];
   #lastId = 0;
 
   constructor(servers: ManagedServers, connections: Connections, links: Links, kinds: Kinds, changed: () => void) {
@@ -118,7 +124,7 @@ export class MoveOut {
   accepted(link: Link, { id, taken }: FromReceiver): void {
     const offer = this.#offers.get(link);
     // One that was withdrawn meanwhile.
-    if (offer === undefined || offer.id !== id || !Array.isArray(taken)) return;
+    if (offer === undefined || offer.id !== id) return;
     this.#settle(link, offer);
     const indexes = new Set(taken);
     const gone = offer.held.filter((_, index) => indexes.has(index));
@@ -160,10 +166,10 @@ export class MoveOut {
       if (migratable === null || gate === null || this.#staying.has(socket)) continue;
       yield { socket, gate, kind: migratable.kind, save: () => migratable.save() };
     }
-    for (const socket of this.#idle()) {
+    for (const { socket, kind } of this.#idle()) {
       const gate = this.#gateOf(socket);
       if (gate === null || this.#staying.has(socket) || !isPlainHttp(socket) || !isSettled(socket)) continue;
-      yield { socket, gate, kind: HTTP, save: () => ({}) };
+      yield { socket, gate, kind, save: () => ({}) };
     }
   }
 
@@ -172,12 +178,13 @@ export class MoveOut {
     for (let searched = false; ; searched = true) {
       for (let next = this.#found.pop(); next !== undefined; next = this.#found.pop()) {
         const { socket, bytesRead } = next;
-        if (socket.bytesRead === bytesRead && !this.#connections.owesAnswer(socket)) yield socket;
+        if (socket.bytesRead === bytesRead && !this.#connections.owesAnswer(socket)) yield next;
       }
       if (searched) return;
-      this.#found = findIdle(this.#servers, this.#connections).map((socket) => {
-        return { socket, bytesRead: socket.bytesRead };
-      });
+      const idle = findIdle(this.#servers, this.#connections);
+      const unused = findUnused(this.#connections, idle);
+      const found = (kind: string) => (socket: net.Socket) => ({ socket, kind, bytesRead: socket.bytesRead });
+      this.#found = [...idle.map(found(HTTP)), ...unused.map(found(HTTP_UNUSED))];
     }
   }
 
@@ -239,7 +246,7 @@ export class MoveOut {
 export function resume({ fd, gate, kind, saved }: Held, kinds: Kinds): net.Socket | null {
   let socket: net.Socket | null = null;
   try {
-    socket = gate.give(fd, kind === HTTP);
+    socket = gate.give(fd, isHttp(kind));
   } catch (error) {
     // The app's own 'connection' listener threw, which is the app's, and must not stop those that come after it.
     setImmediate(() => {
@@ -248,7 +255,7 @@ export function resume({ fd, gate, kind, saved }: Held, kinds: Kinds): net.Socke
   }
   if (socket === null) return null;
   if (kind === HTTP) makeIdle(socket, gate.server);
-  else kinds.restore(kind, socket, gate.server, saved);
+  else if (!isHttp(kind)) kinds.restore(kind, socket, gate.server, saved);
   return socket;
 }
 

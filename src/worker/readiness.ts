@@ -23,6 +23,11 @@ export class Readiness {
     this.#send = send;
   }
 
+  /** Whether it has been said. */
+  get said(): boolean {
+    return this.#sent;
+  }
+
   evaluated(): void {
     this.#evaluated = true;
     this.#judge();

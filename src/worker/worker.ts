@@ -23,6 +23,7 @@ import { MoveIn } from './move-in.js';
 import { MoveOut } from './move-out.js';
 import { endWithoutSupervisor, ORPHAN_DRAIN_MS } from './orphan.js';
 import { Readiness } from './readiness.js';
+import { AppState } from './state.js';
 import { Tickets } from './tickets.js';
 
 export function startWorker(json: string): void {
@@ -58,7 +59,8 @@ function run(start: WorkerStart): void {
   const moveIn = new MoveIn(servers, kinds, () => drain.look());
   const moveOut = new MoveOut(servers, connections, links, kinds, () => drain.look());
   const drain = new Drain(servers, connections, sessions, { links, out: moveOut, in: moveIn });
-  const app = offerToApp(start.ready, () => readiness.notified(), kinds);
+  const state = new AppState(channel);
+  const app = offerToApp(start.ready, () => readiness.notified(), kinds, state);
 
   const handle = (message: ToWorker, fd: Fd | null): void => {
     switch (message.type) {
@@ -88,8 +90,24 @@ function run(start: WorkerStart): void {
       case 'measure':
         channel.send({ type: 'measures', id: message.id, ...measure(connections, sessions) });
         break;
+      case 'attend':
+        channel.send({
+          type: 'standing',
+          id: message.id,
+          ready: readiness.said,
+          open: servers.accepts,
+          draining: servers.ended,
+          listening: [...servers.names(), ...datagrams.names()],
+        });
+        break;
       case 'tickets':
         tickets.use(Buffer.from(message.secret, 'base64'));
+        break;
+      case 'save':
+        void state.asked(message);
+        break;
+      case 'restore':
+        if (fd !== null) state.given(message, fd);
         break;
       case 'inject':
         if (fd !== null) inject(fd, servers, connections);

@@ -264,7 +264,9 @@ describe('memfd', () => {
   test('is written until it is sealed, and cannot be unsealed', () => {
     const fd = n.memfdCreate('inventory');
     writeSync(fd, 'state');
+    expect(n.memfdIsSealed(fd)).toBe(false);
     n.memfdSeal(fd);
+    expect(n.memfdIsSealed(fd)).toBe(true);
     expect(() => writeSync(fd, 'more')).toThrow(expect.objectContaining({ code: 'EPERM' }));
     expect(readFileSync(`/proc/self/fd/${fd}`, 'utf8')).toBe('state');
     expectFailure(() => n.memfdSeal(fd), 'EPERM', 'fcntl');
@@ -275,7 +277,9 @@ describe('memfd', () => {
   test('what is no memfd cannot be sealed', () => {
     const fd = openSync('/dev/null', 'r+');
     expectFailure(() => n.memfdSeal(fd), 'EINVAL', 'fcntl');
+    expect(n.memfdIsSealed(fd)).toBe(false);
     closeSync(fd);
+    expectFailure(() => n.memfdIsSealed(-1), 'EBADF', 'fcntl');
   });
 
   test('1,000 rounds leave no descriptor', () => {

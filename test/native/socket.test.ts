@@ -1,4 +1,4 @@
-import { closeSync, existsSync, mkdtempSync, openSync, rmSync } from 'node:fs';
+import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
@@ -218,11 +218,29 @@ describe('questions about a socket', () => {
     });
   });
 
+  test('peerGroups are the supplementary groups of the process that made the pair', () => {
+    const { groups } = /^Groups:\t(?<groups>.*)$/m.exec(readFileSync('/proc/self/status', 'utf8'))!.groups!;
+    const own = groups!.trim() === '' ? [] : groups!.trim().split(' ').map(Number);
+    using(n.socketpair('stream'), (one) => expect(n.peerGroups(one!)).toEqual(own));
+  });
+
+  test.runIf(process.getuid!() === 0)('peerGroups of somebody with many groups are all there', () => {
+    const groups = Array.from({ length: 100 }, (_, index) => 70_000 + index);
+    const before = process.getgroups!();
+    process.setgroups!(groups);
+    try {
+      using(n.socketpair('stream'), (one) => expect(n.peerGroups(one!)).toEqual(groups));
+    } finally {
+      process.setgroups!(before);
+    }
+  });
+
   test('a file is ENOTSOCK and a closed descriptor EBADF', () => {
     using(openSync('/dev/null', 'r'), (fd) => {
       expectFailure(() => n.socketInfo(fd), 'ENOTSOCK', 'getsockopt');
       expectFailure(() => n.socketName(fd), 'ENOTSOCK', 'getsockname');
       expectFailure(() => n.peerCredentials(fd), 'ENOTSOCK', 'getsockopt');
+      expectFailure(() => n.peerGroups(fd), 'ENOTSOCK', 'getsockopt');
       expectFailure(() => n.setPassCredentials(fd, true), 'ENOTSOCK', 'setsockopt');
     });
     expectFailure(() => n.socketInfo(-1), 'EBADF', 'getsockopt');
@@ -235,6 +253,7 @@ describe('questions about a socket', () => {
         n.socketInfo(one!);
         n.socketName(one!);
         n.peerCredentials(one!);
+        n.peerGroups(one!);
         n.setPassCredentials(one!, true);
       });
     });

@@ -143,7 +143,7 @@ describe('which service', () => {
     const nobody = ['setpriv', '--reuid=65534', '--clear-groups', NODE, MAIN];
     for (const command of ['status', 'reload', 'stop']) {
       const { status, stderr } = await run([...nobody, command, '--name', 'shop'], service.env);
-      expect(stderr).toContain(`no permission to use ${service.folder}/run/control.sock: ask as root`);
+      expect(stderr).toContain(`who may not connect to ${service.folder}/run/control.sock: ask as root`);
       expect(status).toBe(77);
     }
   });

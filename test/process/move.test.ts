@@ -2,34 +2,15 @@
 import { spawn } from 'node:child_process';
 import { expect, test } from 'vitest';
 import { arm, hasFallen } from '../support/faults/faults.js';
-import type { LoadHandle, LoadResult } from '../support/load/start-load.mjs';
 import { MAIN, NODE } from '../support/service/batond.js';
-import { expectNothingLost } from '../support/service/expectations.js';
+import { HeldAnswer } from '../support/service/held-answer.js';
 import { HostedService } from '../support/service/hosted.js';
+import { expectNobodyClosed, untilIdle } from '../support/service/open-connections.js';
 import { eventually } from '../support/service/wait.js';
 
 const LONG = process.env.BATOND_LONG === '1';
 const INTERVAL_MS = 1_000;
 const PATIENT = { KEEP_ALIVE_MS: '120000' };
-
-/** Nothing is lost, and every connection that was opened is still the one that it was. */
-function expectNobodyClosed(result: LoadResult, connections: number, context: string): void {
-  expectNothingLost(result, context);
-  const { closedByAnswer, idleClosed } = result;
-  expect({ closedByAnswer, idleClosed, connections: result.connections }, context).toEqual({
-    closedByAnswer: 0,
-    idleClosed: 0,
-    connections,
-  });
-}
-
-async function untilIdle(load: LoadHandle, connections: number): Promise<void> {
-  await eventually(
-    async () => (await load.snapshot()).modes.idle?.ok,
-    (ok) => ok === connections,
-    { deadlineMs: 60_000, what: () => `${connections} idle connections` },
-  );
-}
 
 /** Reloads, and measures how long the old generation still lived after its commit. */
 async function reloadTimed(service: HostedService): Promise<number> {
@@ -131,19 +112,22 @@ test.runIf(LONG)(
 
 test('connections move to a worker that was started again while they were being answered', async () => {
   await using service = await HostedService.start({ env: PATIENT, workers: 1, toml: '[restart]\ndelay = "50ms"' });
-  // Each answer takes longer than the crash and the restart together.
-  const load = await service.load({ modes: { slow: { connections: 4, ms: 2_500, chunks: 5 } } });
-  await eventually(
-    () => service.status(),
-    ({ generations }) => generations[0]?.workers[0]?.measures?.inFlight === 4,
-    { what: () => 'four answers are under way' },
-  );
+  const clients = await Promise.all(Array.from({ length: 4 }, () => HeldAnswer.begin(service.port)));
   service.deploy('answers');
   expect((await service.reload()).status, service.log).toBe(0);
-  const { generations } = await service.status();
-  process.kill(generations.find(({ role }) => role === 'incumbent')!.workers[0]!.pid, 'SIGKILL');
+  const incumbent = async () => {
+    const { generations } = await service.status();
+    return generations.find(({ role }) => role === 'incumbent')!.workers[0];
+  };
+  const crashed = (await incumbent())!.pid;
+  process.kill(crashed, 'SIGKILL');
+  const restarted = await eventually(
+    incumbent,
+    (worker) => worker !== undefined && worker.pid !== crashed && worker.phase === 'open',
+    { what: () => `the crashed worker is there again; log:\n${service.log}` },
+  );
+  for (const client of clients) client.finish();
   await service.untilDrained();
-  const result = await load.stop();
-  expectNobodyClosed(result, 4, service.log);
+  for (const client of clients) expect(await client.askAgain()).toEqual({ reused: true, pid: restarted!.pid });
   await service.expectNoLeftovers();
 });

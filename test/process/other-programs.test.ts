@@ -102,6 +102,9 @@ describe.runIf(hasPython)('a program in Python', () => {
     service.deploy('outsider-says-ready');
     const { verdict } = await service.reload();
     expect(service.log).toContain('an outsider has said READY=1');
+    expect(service.log).toMatch(
+      /"event":"refused".*"asked":"spoke on the notify socket of worker g2s0".*"peerPid":\d+/,
+    );
     expect(verdict).toMatchObject({ ok: false, code: 'CANDIDATE_NOT_READY', generation: 1 });
     expect(await whoAnswers(service.port)).toMatchObject({ release: 'r1' });
     await service.expectNoLeftovers();

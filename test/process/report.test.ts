@@ -5,6 +5,7 @@ import { expect, test } from 'vitest';
 import type { ReportSummary } from '../../src/control/messages.js';
 import type { Report } from '../../src/inventory/report.js';
 import { ask } from '../support/service/ask.js';
+import { HeldAnswer } from '../support/service/held-answer.js';
 import { HostedService } from '../support/service/hosted.js';
 import { eventually } from '../support/service/wait.js';
 
@@ -19,7 +20,7 @@ test('a reload has a report of its phases, which the end of the drain completes'
   const none = await service.batond('report');
   expect(none).toMatchObject({ status: 1, stderr: 'batond: no reload has been reported yet\n' });
 
-  const slow = await ask(service.port, '/slow?ms=6000&chunks=60');
+  const held = await HeldAnswer.begin(service.port);
   const release = service.deploy('answers');
   const { verdict } = await service.reload();
   const first = await report(service);
@@ -35,15 +36,17 @@ test('a reload has a report of its phases, which the end of the drain completes'
   const phases = first.phases.map(({ phase }) => phase);
   expect(phases).toEqual(['takeover', 'boot', 'probe', 'switch', 'soak', 'commit']);
   const sum = first.phases.reduce((all, { ms }) => all + ms, 0);
-  expect(Math.abs(sum - verdict!.durationMs)).toBeLessThan(250);
+  expect(sum / verdict!.durationMs).toBeGreaterThan(0.5);
+  expect(sum / verdict!.durationMs).toBeLessThan(1.1);
   // Two supervisors and four Node processes, each with more than a handful of descriptors.
   expect(first.peak.rssBytes).toBeGreaterThan(100 * 2 ** 20);
   expect(first.peak.fds).toBeGreaterThan(50);
 
-  await slow.body;
+  held.finish();
+  await held.askAgain();
   await service.untilDrained();
   const complete = await report(service, '1');
-  expect(complete.drains[0]?.ms).toBeGreaterThan(500);
+  expect(complete.drains[0]?.ms).toBeGreaterThan(0);
   expect(complete.drains[0]).toMatchObject({ cut: { idle: 0, drainTimeout: 0 }, workers: { killed: 0, timedOut: 0 } });
   expect(existsSync(join(service.folder, 'state/reports/1.json'))).toBe(true);
   expect(service.log).toMatch(/"event":"report".*"report":1.*"generation":2.*"takeoverMs":/);
@@ -51,11 +54,12 @@ test('a reload has a report of its phases, which the end of the drain completes'
 
 test('a drain that the next reload finds unfinished is completed in its own report by the next supervisor', async () => {
   await using service = await HostedService.start();
-  const slow = await ask(service.port, '/slow?ms=6000&chunks=60');
+  const held = await HeldAnswer.begin(service.port);
   expect((await service.reload()).status).toBe(0);
   expect((await service.reload()).status).toBe(0);
   expect((await report(service, '1')).drains).toMatchObject([{ generation: 1, ms: null }]);
-  await slow.body;
+  held.finish();
+  await held.askAgain();
   await service.untilDrained();
   const [one, two] = [await report(service, '1'), await report(service, '2')];
   expect(one.drains).toMatchObject([{ generation: 1 }]);

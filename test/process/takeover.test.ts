@@ -35,7 +35,8 @@ describe('the next supervisor', () => {
   });
 
   test.each(BEFORE_YOURS)('hangs at $machine $state $event: its deadline ends it', async (at) => {
-    await using service = await HostedService.start({ faults: true, toml: '[upgrade]\ntakeover_timeout = "1s"' });
+    // Longer than a successor takes to come so far on a busy machine: it has to hang there, not on its way.
+    await using service = await HostedService.start({ faults: true, toml: '[upgrade]\ntakeover_timeout = "4s"' });
     const load = await service.load({ modes: MODES });
     arm(service.folder, { ...at, signal: 'SIGSTOP' });
     const { status, verdict } = await service.reload();

@@ -52,30 +52,34 @@ function visit(port: number, version: tls.SecureVersion, session?: Buffer): Prom
 }
 
 describe.each(['TLSv1.2', 'TLSv1.3'] as const)('a client with %s', (version) => {
-  test.each(['tls', 'https'])('resumes across workers and generations of an app on node:%s', async (kind) => {
-    await using service = await HostedService.start({
-      app: 'answers-tls',
-      env: { ...FILES, APP_TLS: kind },
-      workers: 2,
-    });
-    let { reused, session } = await visit(service.port, version);
-    expect(reused).toBe(false);
-    const pids = new Set<number>();
-    const releases = new Set<string>();
-    for (let n = 0; n < 3; n++) {
-      for (let i = 0; i < 8; i++) {
-        const next = await visit(service.port, version, session);
-        expect(next.reused, `visit ${i} of generation ${n + 1}`).toBe(true);
-        ({ session } = next);
-        pids.add(next.pid);
-        releases.add(next.release);
+  test.each(['tls', 'https'])(
+    'resumes across workers, generations and killed supervisors of an app on node:%s',
+    async (kind) => {
+      await using service = await HostedService.start({
+        app: 'answers-tls',
+        env: { ...FILES, APP_TLS: kind },
+        workers: 2,
+      });
+      let { reused, session } = await visit(service.port, version);
+      expect(reused).toBe(false);
+      const pids = new Set<number>();
+      const releases = new Set<string>();
+      for (let n = 0; n < 3; n++) {
+        for (let i = 0; i < 8; i++) {
+          const next = await visit(service.port, version, session);
+          expect(next.reused, `visit ${i} of generation ${n + 1}`).toBe(true);
+          ({ session } = next);
+          pids.add(next.pid);
+          releases.add(next.release);
+        }
+        service.deploy('answers-tls');
+        expect((await service.reload()).status, service.log).toBe(0);
+        if (n < 2) await service.killSupervisor();
       }
-      service.deploy('answers-tls');
-      expect((await service.reload()).status, service.log).toBe(0);
-    }
-    expect(releases.size).toBe(3);
-    expect(pids.size).toBeGreaterThan(3);
-  });
+      expect(releases.size).toBe(3);
+      expect(pids.size).toBeGreaterThan(3);
+    },
+  );
 });
 
 test('what tickets are made from is in no file, log or environment', async () => {
@@ -92,6 +96,8 @@ test('what tickets are made from is in no file, log or environment', async () =>
     execFileSync('grep', ['-rhI', '', join(service.folder, 'state'), join(service.folder, 'batond.toml')], {
       encoding: 'utf8',
     }),
+    // Behind the first line, which is a checksum.
+    readFileSync(join(service.folder, 'run/live.json'), 'utf8').replace(/^.*\n/, ''),
     ...pids.map((pid) => readFileSync(`/proc/${pid}/environ`, 'utf8')),
   ].join('\n');
   // 48 bytes in base64 or in hexadecimal digits.

@@ -151,7 +151,9 @@ describe.skipIf(!available.ok).each(roots)(
       expect((await install()).stdout).toContain('/etc/systemd/system/shop.service unchanged\n');
       const updated = await install('--workers', '2');
       expect(updated.stdout).toMatch(/^ {2}- ExecStart=.*\n {2}\+ ExecStart=.*--workers=2/m);
-      expect(updated.stdout).toContain('The changes apply after: systemctl restart shop.service\n');
+      expect(updated.stdout).toContain(
+        'The changes apply after: systemctl restart shop.service && systemctl reload shop.service\n',
+      );
       await lab.exec(['systemctl', 'restart', 'shop']);
       expect(await show('ExecStart')).toContain('--workers=2');
 

@@ -39,6 +39,7 @@ const DURATION = 'a duration from 1ms to 24h in h, m, s and ms, such as "1m30s"'
 const DURATION_OR_NONE = DURATION.replace('1ms', '0s');
 const NAMES = 'a-z, 0-9, "_", "." and "-", the first a letter or a digit, at most 64';
 const WORKERS = 'an integer from 1 to 256, or "auto"';
+const ACCOUNTS = 'a list such as ["user:alice", "group:ops"]';
 const ADDRESSES = '"8080", "0.0.0.0:8080", "[::1]:8080", "/run/shop.sock" or "@shop"';
 const VARIABLES = 'a variable is named by letters, digits and "_", the first not a digit';
 
@@ -55,11 +56,11 @@ const BAD_VALUES: readonly (readonly [toml: string, message: string])[] = [
   ['[stop]\nbanana = 1', '3: stop.banana: unknown key; known here are kill_timeout'],
   [
     'banana = 1',
-    '2: banana: unknown key; known at the top are name, entry, args, command, runtime, runtime_args, directory, workers, ready, env, listener, upgrade, release, hooks, stop, restart, log',
+    '2: banana: unknown key; known at the top are name, entry, args, command, runtime, runtime_args, directory, workers, ready, env, listener, upgrade, release, hooks, stop, restart, control, log',
   ],
   [
     '"a b" = 1\nworkers = 1',
-    `2: "a b": unknown key; known at the top are ${'name, entry, args, command, runtime, runtime_args, directory, workers, ready, env, listener, upgrade, release, hooks, stop, restart, log'}`,
+    `2: "a b": unknown key; known at the top are ${'name, entry, args, command, runtime, runtime_args, directory, workers, ready, env, listener, upgrade, release, hooks, stop, restart, control, log'}`,
   ],
   ['upgrade.probee = "/"', '2: upgrade.probee: unknown key; did you mean probe?'],
   ['upgrade = { probee = "/" }', '2: upgrade.probee: unknown key; did you mean probe?'],
@@ -93,6 +94,18 @@ const BAD_VALUES: readonly (readonly [toml: string, message: string])[] = [
   [
     'log.level = "verbose"',
     '2: log.level: "verbose" is not allowed: "trace", "debug", "info", "warn", "error" or "fatal"',
+  ],
+  [
+    'upgrade.state_max = "256MB"',
+    '2: upgrade.state_max: "256MB" is not allowed: a size from 1KiB to 16GiB in KiB, MiB or GiB, such as "256MiB"',
+  ],
+  [
+    'upgrade.state_max = "17GiB"',
+    '2: upgrade.state_max: "17GiB" is out of range: a size from 1KiB to 16GiB in KiB, MiB or GiB, such as "256MiB"',
+  ],
+  [
+    'upgrade.state_max = 1000',
+    '2: upgrade.state_max: 1000 is not allowed: a size from 1KiB to 16GiB in KiB, MiB or GiB, such as "256MiB"',
   ],
   [
     'upgrade.probe = "health"',
@@ -130,6 +143,29 @@ const BAD_VALUES: readonly (readonly [toml: string, message: string])[] = [
     '3: env.NOTIFY_SOCKET: this variable is set by batond or systemd and cannot be chosen',
   ],
   ['[env]\nBATOND_X = "x"', '3: env.BATOND_X: this variable is set by batond or systemd and cannot be chosen'],
+  // Accounts.
+  ['[control]\nread = "root"', `3: control.read: "root" is not allowed: ${ACCOUNTS}`],
+  [
+    '[control]\nread = ["root"]',
+    '3: control.read[0]: "root" is not allowed: write "user:" or "group:" and a name or a number, such as "group:ops"',
+  ],
+  [
+    '[control]\nact = ["user:root", "group:no-such-group-here"]',
+    '3: control.act[1]: "group:no-such-group-here" is not allowed: there is no group no-such-group-here on this machine',
+  ],
+  [
+    '[control]\nact = ["user:no-such-user-here"]',
+    '3: control.act[0]: "user:no-such-user-here" is not allowed: there is no user no-such-user-here on this machine',
+  ],
+  [
+    '[control]\nact = ["user:65534"]',
+    '3: control.act[0]: "user:65534" is not allowed: the kernel gives 65534 to every user that it cannot name here, so it stands for nobody in particular',
+  ],
+  [
+    '[control]\nact = ["user:4294967295"]',
+    '3: control.act[0]: "user:4294967295" is not allowed: the number of a user is at most 4294967294',
+  ],
+  ['[control]\nact = [1]', '3: control.act[0]: 1 is not a string: write "1"'],
   // Listeners.
   ['[[listener]]\naddress = "80"', '2: listener[0].name: it is missing'],
   ['[[listener]]\nname = "a"', '2: listener[0].address: it is missing'],
@@ -357,11 +393,13 @@ describe('what comes out', () => {
         takeoverTimeoutMs: 10_000,
         probe: null,
         regretMs: 300_000,
+        stateMaxBytes: 256 * 2 ** 20,
       },
       release: { current: null, debounceMs: 200, recheckMs: 30_000, verify: 'off', publicKey: null, revert: false },
       hooks: { preReload: null, postReload: null, onError: null, timeoutMs: 60_000 },
       stop: { killTimeoutMs: 5000 },
       restart: { delayMs: 100, delayMaxMs: 10_000, limit: 10, stableMs: 10_000 },
+      control: { read: [], act: [] },
       log: { level: 'info' },
     });
   });
@@ -390,6 +428,7 @@ drain_timeout = "0s"
 takeover_timeout = "250ms"
 probe = "/health?deep=1"
 regret = "1h"
+state_max = "2GiB"
 [stop]
 kill_timeout = "2s"
 [restart]
@@ -397,6 +436,9 @@ delay = "0ms"
 delay_max = "1s"
 limit = 3
 stable = "5s"
+[control]
+read = ["user:root", "group:4294967294"]
+act = ["group:root"]
 [log]
 level = "debug"
 `);
@@ -423,9 +465,17 @@ level = "debug"
         takeoverTimeoutMs: 250,
         probe: '/health?deep=1',
         regretMs: 3_600_000,
+        stateMaxBytes: 2 * 2 ** 30,
       },
       stop: { killTimeoutMs: 2000 },
       restart: { delayMs: 0, delayMaxMs: 1000, limit: 3, stableMs: 5000 },
+      control: {
+        read: [
+          { kind: 'user', name: 'root', id: 0 },
+          { kind: 'group', name: '4294967294', id: 4_294_967_294 },
+        ],
+        act: [{ kind: 'group', name: 'root', id: 0 }],
+      },
       log: { level: 'debug' },
     });
     expect(Object.entries(config.env)).toEqual([
@@ -547,6 +597,7 @@ describe('the summary', () => {
       ['upgrade.takeover_timeout', '10s', 'default'],
       ['upgrade.probe', 'none', 'default'],
       ['upgrade.regret', '5m', 'default'],
+      ['upgrade.state_max', '256MiB', 'default'],
       ['release.current', 'none watched', 'default'],
       ['release.verify', 'off', 'default'],
       ['stop.kill_timeout', '5s', 'default'],
@@ -554,6 +605,8 @@ describe('the summary', () => {
       ['restart.delay_max', '10s', 'default'],
       ['restart.limit', '10', 'default'],
       ['restart.stable', '10s', 'default'],
+      ['control.read', 'nobody else', 'default'],
+      ['control.act', 'nobody else', 'default'],
       ['log.level', 'info', 'default'],
     ]);
   });

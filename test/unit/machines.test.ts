@@ -41,7 +41,7 @@ describe.each(Object.keys(TABLES) as (keyof typeof TABLES)[])('the table of the 
 });
 
 describe('a roll', () => {
-  const UNDER_WAY: RollState[] = ['booting', 'probing', 'switching', 'soaking'];
+  const UNDER_WAY: RollState[] = ['booting', 'probing', 'restoring', 'switching', 'soaking'];
   const FAILURES: RollEvent[] = ['candidateFailed', 'timedOut', 'aborted'];
 
   test.each(UNDER_WAY.flatMap((state) => FAILURES.map((event) => [state, event] as const)))(
@@ -58,6 +58,21 @@ describe('a roll', () => {
       }
     },
   );
+
+  test('that loses a state while restoring goes back, and elsewhere goes on', () => {
+    const rows = Object.entries(ROLL).map(([state, row]) => [state, row.stateLost.kind]);
+    expect(Object.fromEntries(rows)).toMatchObject({ restoring: 'go', switching: 'ignore', committing: 'ignore' });
+    expect(ROLL.restoring.stateLost).toEqual(ROLL.restoring.candidateFailed);
+  });
+
+  test('opens no candidate on any path before what it restores is there', () => {
+    for (const [state, row] of Object.entries(ROLL)) {
+      for (const [event, cell] of Object.entries(row)) {
+        if (cell.kind !== 'go' || !(cell.effects as readonly RollEffect[]).includes('openCandidates')) continue;
+        expect([state, event]).toEqual(['restoring', 'restored']);
+      }
+    }
+  });
 
   test('pauses no incumbent on any path before the candidates accept', () => {
     const paths: { state: RollState; opened: boolean }[] = [{ state: 'steady', opened: false }];
@@ -97,7 +112,10 @@ describe('a roll', () => {
       ignored: () => {},
     });
     for (let n = 0; n < 20_000; n++) {
-      runner.post(events[random(events.length)]!);
+      const event = events[random(events.length)]!;
+      // Somebody else began this one.
+      if (event === 'cutOff' && runner.state === 'steady') begun++;
+      runner.post(event);
       expect(begun - reported).toBe(runner.state === 'steady' ? 0 : 1);
     }
     expect(begun).toBeGreaterThan(100);

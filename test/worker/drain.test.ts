@@ -82,6 +82,16 @@ test('an idle connection gets a FIN where idle ones are closed, and one with hal
   await drained;
 });
 
+test('a connection that has asked for nothing yet is closed with the idle ones', async () => {
+  await using worker = await startServing('answers-http.mjs');
+  using client = await Client.connect(worker.listeners.port());
+  while ((await worker.measure()).connections === 0);
+  const drained = worker.drain('close');
+  expect(await client.ended).toBe('fin');
+  client.close();
+  await drained;
+});
+
 test('closing the idle may follow waiting for them, and both are told', async () => {
   await using worker = await startServing('answers-http.mjs');
   using client = await Client.connect(worker.listeners.port());

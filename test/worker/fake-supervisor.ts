@@ -33,6 +33,8 @@ export interface WorkerOptions {
   readonly opens?: boolean;
   /** Answers every `listen` with this instead of a listener. */
   readonly refuses?: string;
+  /** The first `listen` is read and not answered: as by a supervisor that dies in between. */
+  readonly diesAtListen?: boolean;
 }
 
 /** Listeners outlive workers, as the real supervisor's do. */
@@ -116,6 +118,8 @@ export class FakeWorker {
   readonly process: ChildProcess;
   readonly exited: Promise<{ code: number | null; signal: string | null }>;
   readonly log: string[] = [];
+  /** What came beside messages, in their order. */
+  readonly files: Fd[] = [];
   stdout = '';
   readonly #options: WorkerOptions;
   readonly #received: FromWorker[] = [];
@@ -123,6 +127,7 @@ export class FakeWorker {
   #channel: Fd | null;
   #watcher: Watcher | null;
   #lastId = 100;
+  #dead = false;
 
   constructor(app: string, options: WorkerOptions, listeners: Listeners) {
     build();
@@ -195,6 +200,13 @@ export class FakeWorker {
   async measure(): Promise<OfType<'measures'>> {
     this.send({ type: 'measure', id: ++this.#lastId });
     return this.next('measures');
+  }
+
+  /** Another supervisor is there, and asks where it stands. */
+  attend(): Promise<OfType<'standing'>> {
+    this.#dead = false;
+    this.send({ type: 'attend', id: ++this.#lastId });
+    return this.next('standing');
   }
 
   /** All that was sent before has been handled when this returns: the channel keeps its order. */
@@ -273,6 +285,7 @@ export class FakeWorker {
     this.process.kill('SIGKILL');
     await this.exited;
     this.closeChannel();
+    for (const file of this.files.splice(0)) native().close(file);
     this.listeners[Symbol.dispose]();
   }
 
@@ -290,6 +303,7 @@ export class FakeWorker {
         return;
       }
       const message = JSON.parse(received.data.toString()) as FromWorker;
+      this.files.push(...received.fds);
       this.#received.push(message);
       this.#answer(message);
       this.#note(`<-- ${JSON.stringify(message)}`);
@@ -299,7 +313,11 @@ export class FakeWorker {
   #answer(message: FromWorker): void {
     if (message.type === 'unlisten') this.listeners.close(message.name);
     if (message.type === 'listening' && this.#options.opens) this.send({ type: 'open', id: ++this.#lastId });
-    if (message.type !== 'listen') return;
+    if (message.type !== 'listen' || this.#dead) return;
+    if (this.#options.diesAtListen === true && this.untaken('listen').length === 1) {
+      this.#dead = true;
+      return;
+    }
     try {
       if (this.#options.refuses) throw Object.assign(new Error('refused'), { code: this.#options.refuses });
       const { name, fd } = this.listeners.give(message.address, message.backlog);

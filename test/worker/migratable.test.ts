@@ -47,6 +47,19 @@ describe('a connection of a protocol of its own', () => {
     expect(pair.sender.stdout).toContain(`migrated ${old(pair)} true`);
   });
 
+  test('that takes long to restore does not hold up who is served there', async () => {
+    await using pair = await startAppPair(LINES, ['20']);
+    const clients = await Promise.all(Array.from({ length: 40 }, () => connectTo(pair)));
+    await Promise.all(clients.map((line) => line.ask('a')));
+    const moved = pair.move();
+    await pair.receiver.said('restored');
+    expect((await pair.receiver.measure()).connections).toBeLessThan(40);
+    expect(await moved).toMatchObject({ moved: 40 });
+    const answers = await Promise.all(clients.map((line) => line.ask('b')));
+    for (const answer of answers) expect(answer).toBe(`2 ${next(pair)} b ${old(pair)}\n`);
+    for (const { client } of clients) client.close();
+  });
+
   test('stays while the app says "not now", and goes when it says that it is safe', async () => {
     await using pair = await startAppPair(LINES);
     using line = await connectTo(pair);

@@ -22,6 +22,32 @@ test.each(['gated', 'open', 'paused'])('an idle connection moves to a worker tha
   expect(await pidOf(client)).toBe(pair.receiver.process.pid);
 });
 
+test('a connection that has asked for nothing yet moves, and is no more idle there than it was', async () => {
+  // An idle one would be ended after 100 ms and Node's own second.
+  await using pair = await startPair(['100']);
+  using unused = await pair.connect();
+  using idle = await pair.connect();
+  await pidOf(idle);
+  pair.sender.link(pair.receiver);
+  expect((await pair.sender.drain('move')).tally).toEqual(MOVED(2));
+  expect(await idle.ended).toBe('fin');
+  expect(await pidOf(unused)).toBe(pair.receiver.process.pid);
+});
+
+test('a connection that has asked for nothing yet may be written to as it moves, and moves on', async () => {
+  await using pair = await startPair();
+  using client = await pair.connect();
+  await pair.sender.ping();
+  pair.sender.process.kill('SIGSTOP');
+  pair.sender.link(pair.receiver);
+  const drained = pair.sender.drain('move');
+  const answer = pidOf(client);
+  pair.sender.process.kill('SIGCONT');
+  expect([pair.sender.process.pid, pair.receiver.process.pid]).toContain(await answer);
+  expect((await drained).tally).toEqual(MOVED(1));
+  expect(await pidOf(client)).toBe(pair.receiver.process.pid);
+});
+
 test('a connection with a request in flight finishes it, and then moves', async () => {
   await using pair = await startPair();
   using client = await pair.connect();

@@ -184,8 +184,9 @@ export class HostedService implements AsyncDisposable {
     return batond([command, '--name', 'shop', ...args], this.env, this.folder);
   }
 
-  async reload(): Promise<ReloadResult> {
-    const result = await this.batond('reload', '--json');
+  /** `env` is what the command has beside the environment of the service. */
+  async reload(env: NodeJS.ProcessEnv = {}): Promise<ReloadResult> {
+    const result = await batond(['reload', '--name', 'shop', '--json'], { ...this.env, ...env }, this.folder);
     const lines = result.stdout
       .trim()
       .split('\n')
@@ -199,6 +200,23 @@ export class HostedService implements AsyncDisposable {
     const load = await startLoadProcess({ ...target, ...options });
     this.#loads.push(load);
     return load;
+  }
+
+  /** Kills the supervisor and waits for the next one, which answers. */
+  async killSupervisor(): Promise<Status> {
+    const { pid } = (await this.status()).supervisor;
+    process.kill(pid, 'SIGKILL');
+    return this.untilAdopted(pid);
+  }
+
+  /** Waits for a supervisor other than that one. */
+  async untilAdopted(pid: number): Promise<Status> {
+    const status = await eventually(
+      () => this.tryStatus(),
+      (seen) => seen !== null && seen.supervisor.pid !== pid && seen.state === 'serving',
+      { deadlineMs: 20_000, what: () => `another supervisor than ${pid} serves; log:\n${this.#log}` },
+    );
+    return status!;
   }
 
   /** Waits until every older generation has gone. */
@@ -220,7 +238,7 @@ export class HostedService implements AsyncDisposable {
       { what: () => `${expected} processes and no zombie` },
     );
     const files = readdirSync(join(this.folder, 'run')).sort();
-    const known = ['batond.pid', 'host.lock', 'control.sock', 'notify.sock'];
+    const known = ['batond.pid', 'host.lock', 'control.sock', 'notify.sock', 'live.json'];
     const extra = files.filter(
       (file) => !known.includes(file) && !/^notify-g\d+s\d+\.sock$|^listener-\d+\.socket$/.test(file),
     );

@@ -2,7 +2,7 @@
  * A service installed under a real systemd, for tests: `batond install` as a user would, release folders in the lab's
  * shared folder, load from outside (the network is shared), and what systemd says of the unit.
  */
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ReloadOutcome, Status } from '../../../src/control/messages.js';
 import { type ExecResult, type Lab, startLab } from '../lab/start-lab.mjs';
@@ -83,6 +83,16 @@ export class InstalledService implements AsyncDisposable {
     return { ...result, verdict: (await this.status()).lastReload };
   }
 
+  /** Adds lines to [Service] of the unit, for its next supervisor, and restarts it. */
+  async dropIn(lines: readonly string[]): Promise<void> {
+    const file = join(this.lab.share, 'test.conf');
+    writeFileSync(file, `[Service]\n${lines.join('\n')}\n`);
+    await this.lab.exec(['mkdir', '-p', '/etc/systemd/system/shop.service.d']);
+    await this.lab.exec(['cp', file, '/etc/systemd/system/shop.service.d/']);
+    await this.lab.exec(['systemctl', 'daemon-reload']);
+    await this.lab.exec(['systemctl', 'restart', 'shop']);
+  }
+
   /** One property of the unit. */
   async show(property: string): Promise<string> {
     return (await this.lab.exec(['systemctl', 'show', '-P', property, 'shop'])).stdout.trim();
@@ -126,7 +136,7 @@ export class InstalledService implements AsyncDisposable {
     const zombies = await this.lab.exec(['sh', '-c', 'grep -l "^State:.Z" /proc/[0-9]*/status 2>/dev/null || true']);
     if (zombies.stdout !== '') throw new Error(`zombies are left: ${zombies.stdout}`);
     const files = (await this.lab.exec(['ls', '/run/batond/shop'])).stdout.trim().split('\n');
-    if (files.join() !== 'control.sock') throw new Error(`files are left: ${files}`);
+    if (files.join() !== 'control.sock,live.json') throw new Error(`files are left: ${files}`);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

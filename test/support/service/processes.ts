@@ -41,6 +41,12 @@ function readText(path: string): string {
   }
 }
 
+/** Whether there is such a process, which may be stopped, and not only its zombie. */
+export function lives(pid: number): boolean {
+  const state = facts(pid)?.state;
+  return state !== undefined && state !== 'Z';
+}
+
 /** How many descriptors a process has open. */
 export function descriptorCount(pid: number): number {
   return readdirSync(`/proc/${pid}/fd`).length;

@@ -9,7 +9,7 @@ import { createHash } from 'node:crypto';
 import WebSocket from 'ws';
 
 const [port, count, gapMs] = process.argv.slice(2).map(Number);
-const seen = { echoes: 0, ticks: 0, closed: [], wrong: [], pids: 0, longestMs: 0 };
+const seen = { echoes: 0, ticks: 0, closed: [], wrong: [], unanswered: 0, pids: 0, longestMs: 0 };
 const pids = new Set();
 let stopping = false;
 let running = count;
@@ -77,6 +77,7 @@ function run(index) {
 
 function report() {
   seen.pids = pids.size;
+  seen.unanswered = running;
   console.log(JSON.stringify(seen));
   process.exit(0);
 }
@@ -85,7 +86,7 @@ await Promise.all(Array.from({ length: count }, (_, index) => run(index)));
 console.log('open');
 process.stdin.resume().on('end', () => {
   stopping = true;
-  // Whoever waits for an echo that never comes is seen in the numbers.
+  // Whoever waits for an echo that never comes is counted.
   setTimeout(report, 5_000).unref();
   if (running === 0) report();
 });

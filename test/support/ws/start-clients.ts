@@ -11,6 +11,8 @@ export interface Seen {
   readonly closed: readonly string[];
   /** Every message that was lost, repeated, out of order or not what had been sent. */
   readonly wrong: readonly string[];
+  /** Clients that waited for an echo in the end, and got none. */
+  readonly unanswered: number;
   /** How many processes answered. */
   readonly pids: number;
   /** From a message to its echo. */

@@ -1,40 +1,38 @@
 // How many idle connections a second one worker hands to another, beside a C program that only passes descriptors.
 //
-//   node bench/migrate/run.mjs [connections]     5,000 by default; needs a C compiler and a built tree
-//
 // Measured from the supervisor's `drain` until the receiver's loop has answered after the last one: that includes finding
-// the idle ones, tearing down 5,000 sockets of Node, and making 5,000 others. The floor does the same system calls.
+// the idle ones, tearing down as many sockets of Node, and making as many others, which is where nearly all of the time
+// goes. The floor does the same system calls.
 
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { median } from '../statistics.mjs';
 import { listen, Worker } from './worker.mjs';
 
-const ROUNDS = 3;
-const count = Number(process.argv[2] ?? 5_000);
-
-const folder = mkdtempSync(join(tmpdir(), 'batond-bench-'));
-try {
-  const floor = join(folder, 'floor');
-  execFileSync('cc', ['-O2', '-o', floor, join(import.meta.dirname, 'floor.c')]);
-  const floors = [];
-  const ours = [];
-  for (let round = 0; round < ROUNDS; round++) {
-    floors.push(Number(execFileSync(floor, [String(count), '253'], { encoding: 'utf8' })));
-    ours.push(await moveAll());
+/** @param {{ connections: number, rounds: number, progress: (text: string) => void }} options */
+export async function measureMigrate({ connections, rounds, progress }) {
+  const folder = mkdtempSync(join(tmpdir(), 'batond-bench-'));
+  try {
+    const floor = join(folder, 'floor');
+    execFileSync('cc', ['-O2', '-o', floor, join(import.meta.dirname, 'floor.c')]);
+    const floors = [];
+    const ours = [];
+    for (let round = 0; round < rounds; round++) {
+      progress(`moving ${connections} connections, ${round + 1} of ${rounds}`);
+      floors.push(Number(execFileSync(floor, [String(connections), '253'], { encoding: 'utf8' })));
+      ours.push(await moveAll(connections));
+    }
+    return { connections, rounds, floorPerSecond: median(floors), movedPerSecond: median(ours) };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
   }
-  const [bare, moved] = [median(floors), median(ours)];
-  console.log(`${count} idle connections, median of ${ROUNDS} rounds`);
-  console.log(`  C, descriptors only   ${bare.toFixed(0)} a second`);
-  console.log(`  batond, connections   ${moved.toFixed(0)} a second, ${(1e6 / moved).toFixed(0)} us each`);
-  console.log(`  ratio                 1 : ${(bare / moved).toFixed(1)}`);
-} finally {
-  rmSync(folder, { recursive: true, force: true });
 }
 
-async function moveAll() {
+/** @param {number} count */
+async function moveAll(count) {
   const { fd, port } = listen();
   const sender = new Worker(fd);
   await sender.ready;
@@ -65,9 +63,4 @@ function openAndAsk(port) {
     socket.once('data', () => resolve(socket));
     socket.once('error', reject);
   });
-}
-
-/** @param {number[]} values */
-function median(values) {
-  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
 }

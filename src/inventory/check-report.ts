@@ -1,0 +1,33 @@
+/** Says whether a report that was read from a file, or came with a takeover, is one that can be shown and counted on. */
+import { isAbsentOr, isCount, isFlag, isListOf, isNullOr, isNumber, isOneOf, isShape, isText } from '../shape.js';
+import { type CutCause, type DrainReport, REPORT_VERSION, type Report, type StateReport } from './report.js';
+
+const isDrain = isShape<DrainReport>({
+  generation: isCount,
+  ms: isNullOr(isNumber),
+  moved: isNumber,
+  finished: isNumber,
+  told: isNumber,
+  cut: isShape<Record<CutCause, number>>({ idle: isNumber, drainTimeout: isNumber, noOldAfter: isNumber }),
+  workers: isShape<DrainReport['workers']>({ timedOut: isNumber, killed: isNumber, lost: isNumber }),
+});
+
+const isWellFormed = isShape<Report>({
+  version: isOneOf(REPORT_VERSION),
+  number: isCount,
+  kind: isOneOf('reload', 'rollback', 'regret'),
+  startedAt: isNumber,
+  from: isNullOr(isCount),
+  to: isNullOr(isCount),
+  release: isNullOr(isText),
+  verdict: isNullOr(isShape<NonNullable<Report['verdict']>>({ ok: isFlag, code: isNullOr(isText), message: isText })),
+  durationMs: isNullOr(isNumber),
+  phases: isListOf(isShape<Report['phases'][number]>({ phase: isText, ms: isNumber })),
+  drains: isListOf(isDrain),
+  state: isAbsentOr(
+    isShape<StateReport>({ bytes: isNumber, workers: isNumber, saveMs: isNumber, restoreMs: isNumber, lost: isNumber }),
+  ),
+  peak: isShape<Report['peak']>({ rssBytes: isNumber, fds: isNumber }),
+});
+
+export const isReport = (value: unknown): value is Report => isWellFormed(value);

@@ -1,0 +1,167 @@
+/**
+ * Says whether a snapshot is one that `Inventory.restore` can follow, before anything is restored from it: after `yours`
+ * there is nobody left to go back to.
+ */
+import type { ListenAddress, StateAbility } from '../channel/messages.js';
+import { isOutcome } from '../control/check-line.js';
+import type { Target } from '../release/current.js';
+import type { Release } from '../release/release.js';
+import {
+  isAbsentOr,
+  isCount,
+  isCountText,
+  isFlag,
+  isListOf,
+  isMapOf,
+  isNullOr,
+  isNumber,
+  isOneOf,
+  isShape,
+  isText,
+} from '../shape.js';
+import type { Attempt, AttemptKind } from './attempt.js';
+import { isReport } from './check-report.js';
+import type { GenerationRecord, Hurry } from './generation.js';
+import type { Secrets, Snapshot } from './inventory.js';
+import type { ListenerRecord } from './listeners.js';
+import type { OpenReport, ReporterRecord } from './report.js';
+import type { SocketFile } from './socket-file.js';
+import type { Phase, WorkerRecord } from './worker.js';
+
+const PHASES: Readonly<Record<Phase, true>> = {
+  booting: true,
+  ready: true,
+  trusted: true,
+  opening: true,
+  open: true,
+  pausing: true,
+  paused: true,
+  draining: true,
+  drained: true,
+  stopping: true,
+};
+
+const COMMON = {
+  label: isText,
+  directory: isText,
+  program: isText,
+  args: isListOf(isText),
+  env: isMapOf(isText),
+  root: isAbsentOr(isText),
+  resolvedAt: isNumber,
+};
+const isNodeRelease = isShape<Extract<Release, { kind: 'node' }>>({
+  ...COMMON,
+  kind: isOneOf('node'),
+  entry: isText,
+  runtimeArgs: isListOf(isText),
+});
+const isCommandRelease = isShape<Extract<Release, { kind: 'command' }>>({ ...COMMON, kind: isOneOf('command') });
+
+export const isRelease = (value: unknown): value is Release => isNodeRelease(value) || isCommandRelease(value);
+
+type Address<Kind> = Extract<ListenAddress, { kind: Kind }>;
+const isTcp = isShape<Address<'tcp'>>({
+  kind: isOneOf('tcp'),
+  host: isNullOr(isText),
+  port: isCount,
+  ipv6Only: isFlag,
+  reusePort: isFlag,
+  ordinal: isCount,
+});
+const isUnix = isShape<Address<'unix'>>({ kind: isOneOf('unix'), path: isText });
+const isUdp = isShape<Address<'udp'>>({
+  kind: isOneOf('udp'),
+  host: isText,
+  port: isCount,
+  ipv6Only: isFlag,
+  reuseAddress: isFlag,
+});
+
+const isListener = isShape<ListenerRecord>({
+  name: isText,
+  address: isNullOr((value) => isTcp(value) || isUnix(value) || isUdp(value)),
+  origin: isOneOf('asked', 'declared', 'systemd'),
+  file: isNullOr(isShape<SocketFile>({ path: isText, id: isText, keep: isNullOr(isText) })),
+});
+
+/** kill(2) of -1 would reach every process there is, and of 0 our own group. */
+const isPid = (value: unknown) => isCount(value) && (value as number) > 1;
+
+const isWorker = isShape<WorkerRecord>({
+  id: isText,
+  generation: isCount,
+  slot: isCount,
+  pid: isPid,
+  phase: isOneOf(...Object.keys(PHASES)),
+  startedAtMs: isNumber,
+  listening: isListOf(isText),
+  fatal: isNullOr(isText),
+  state: isAbsentOr(isShape<StateAbility>({ saves: isFlag, restores: isNullOr(isOneOf('rollback', 'empty')) })),
+});
+
+const isGeneration = isShape<GenerationRecord>({
+  number: isCount,
+  role: isOneOf('candidate', 'incumbent', 'draining'),
+  release: isRelease,
+  ready: isOneOf('listen', 'notify', 'load'),
+  slots: isCount,
+  committedAtMs: isNullOr(isNumber),
+  drainUntilMs: isNullOr(isNumber),
+  hurry: isAbsentOr(isNullOr(isShape<Hurry>({ termAtMs: isNumber, killAtMs: isNumber }))),
+  claims: isListOf(isShape<GenerationRecord['claims'][number]>({ listener: isText, slots: isListOf(isCount) })),
+  crashes: isListOf(isShape<GenerationRecord['crashes'][number]>({ slot: isCount, inARow: isCount })),
+  workers: isListOf(isWorker),
+});
+
+const isOpenReport = isShape<OpenReport>({
+  report: isReport,
+  sinceMs: isNumber,
+  phase: isNullOr(isShape<NonNullable<OpenReport['phase']>>({ name: isText, sinceMs: isNumber })),
+  drainSinceMs: isMapOf(isNumber, isCountText),
+});
+
+const isPatient = isShape<NonNullable<Snapshot['patient']>[number]>({ report: isCount, sinceMs: isNumber });
+const isTickets = isShape<NonNullable<Secrets['tickets']>>({ secret: isText, madeAtMs: isNumber });
+
+const KINDS: Readonly<Record<AttemptKind, true>> = {
+  start: true,
+  reload: true,
+  watch: true,
+  rollback: true,
+  regret: true,
+};
+
+export const isAttemptKind = isOneOf(...Object.keys(KINDS));
+
+const isAttempt = isShape<Attempt>({
+  kind: isAttemptKind,
+  release: isNullOr(isRelease),
+  generation: isNullOr(isCount),
+  from: isNullOr(isShape<NonNullable<Attempt['from']>>({ generation: isCount, release: isRelease })),
+  target: isNullOr(isShape<Target>({ root: isText, identity: isText })),
+  outcome: isNullOr(isOutcome),
+});
+
+const isWellFormed = isShape<Snapshot & Secrets>({
+  version: isCount,
+  name: isText,
+  nextGeneration: isCount,
+  nextListener: isCount,
+  listeners: isListOf(isListener),
+  generations: isListOf(isGeneration),
+  notifyPaths: isMapOf(isText),
+  good: isListOf(isRelease),
+  lastReload: isNullOr(isOutcome),
+  serviceStartedAt: isNumber,
+  reloadSinceMs: isNullOr(isNumber),
+  noOldAfterMs: isAbsentOr(isNullOr(isNumber)),
+  patient: isAbsentOr(isListOf(isPatient)),
+  reports: isAbsentOr(isShape<ReporterRecord>({ last: isCount, open: isListOf(isOpenReport), pid: isCount })),
+  attempt: isAbsentOr(isNullOr(isAttempt)),
+  tried: isAbsentOr(isNullOr(isText)),
+  mirrored: isAbsentOr(isFlag),
+  tickets: isAbsentOr(isNullOr(isTickets)),
+});
+
+export const isSnapshot = (value: unknown): value is Snapshot & Secrets => isWellFormed(value);

@@ -1,0 +1,37 @@
+/**
+ * Processes of a supervisor that died which no other will ever know: programs without a channel that it had started and
+ * not yet put on record, and a successor that it had not handed anything to. A Node worker in that place sees its
+ * channel close and ends, and so does a successor that is not stopped; these would stay, and accept connections.
+ */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { native } from '../native.js';
+import { Process } from '../process/process.js';
+import { TAKEOVER_ENVIRONMENT } from '../takeover/messages.js';
+
+/** SIGTERM to each, and SIGKILL after the deadline. `known` are the pids of the inventory. Returns those that were found. */
+export function endStrays(runtimeDirectory: string, known: ReadonlySet<number>, killTimeoutMs: number): number[] {
+  return readdirSync('/proc').flatMap((entry) => {
+    const pid = Number(entry);
+    if (!Number.isInteger(pid) || pid === process.pid || known.has(pid)) return [];
+    const pidfd = isStray(pid, runtimeDirectory) ? native().pidfdOpen(pid) : null;
+    if (pidfd === null) return [];
+    new Process(pid, pidfd, () => {}).stop(killTimeoutMs);
+    return [pid];
+  });
+}
+
+/** By what it was started with, proc_pid_environ(5), and only the leader of its session: the rest ends with it. */
+function isStray(pid: number, runtimeDirectory: string): boolean {
+  try {
+    const variables = readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0');
+    const has = (start: string) => variables.some((one) => one.startsWith(start));
+    const isCommand = has(`NOTIFY_SOCKET=${join(runtimeDirectory, 'notify-')}`);
+    const isSuccessor = has(`${TAKEOVER_ENVIRONMENT}=`) && variables.includes(`RUNTIME_DIRECTORY=${runtimeDirectory}`);
+    if (!isCommand && !isSuccessor) return false;
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[3]) === pid;
+  } catch {
+    return false;
+  }
+}

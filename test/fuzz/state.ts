@@ -1,0 +1,194 @@
+/** Valid snapshots, reports and state files, to be read as they are or damaged. */
+import fc from 'fast-check';
+import type { ReloadOutcome } from '../../src/control/messages.js';
+import type { Attempt } from '../../src/inventory/attempt.js';
+import type { GenerationRecord } from '../../src/inventory/generation.js';
+import type { HistoryEntry } from '../../src/inventory/history-file.js';
+import type { Secrets, Snapshot } from '../../src/inventory/inventory.js';
+import type { ListenerRecord } from '../../src/inventory/listeners.js';
+import { type OpenReport, REPORT_VERSION, type Report } from '../../src/inventory/report.js';
+import type { WorkerRecord } from '../../src/inventory/worker.js';
+import type { Release } from '../../src/release/release.js';
+
+const short = fc.string({ unit: 'binary', maxLength: 8 });
+const count = fc.nat(1_000);
+const ms = fc.double({ min: 0, max: 1e9, noNaN: true });
+const or = <T>(of: fc.Arbitrary<T>) => fc.option(of);
+const list = <T>(of: fc.Arbitrary<T>) => fc.array(of, { maxLength: 3 });
+
+const common = {
+  label: short,
+  directory: short,
+  program: short,
+  args: list(short),
+  env: fc.dictionary(short, short, { maxKeys: 2, noNullPrototype: true }),
+  resolvedAt: ms,
+};
+export const release: fc.Arbitrary<Release> = fc.oneof(
+  fc.record({ ...common, kind: fc.constant('node' as const), entry: short, runtimeArgs: list(short) }),
+  fc.record({ ...common, kind: fc.constant('command' as const) }),
+);
+
+export const outcome: fc.Arbitrary<ReloadOutcome> = fc.record({
+  ok: fc.boolean(),
+  code: or(short),
+  message: short,
+  exitStatus: fc.nat(255),
+  generation: or(count),
+  at: ms,
+  durationMs: ms,
+});
+
+const drain = fc.record({
+  generation: count,
+  ms: or(ms),
+  moved: count,
+  finished: count,
+  told: count,
+  cut: fc.record({ idle: count, drainTimeout: count, noOldAfter: count }),
+  workers: fc.record({ timedOut: count, killed: count, lost: count }),
+});
+const phase = fc.constantFrom(
+  'takeover',
+  'verify',
+  'hook',
+  'boot',
+  'probe',
+  'switch',
+  'soak',
+  'commit',
+  'rollback' as const,
+);
+
+export const report: fc.Arbitrary<Report> = fc.record({
+  version: fc.constant(REPORT_VERSION),
+  number: count,
+  kind: fc.constantFrom('reload', 'rollback', 'regret'),
+  startedAt: ms,
+  from: or(count),
+  to: or(count),
+  release: or(short),
+  verdict: or(fc.record({ ok: fc.boolean(), code: or(short), message: short })),
+  durationMs: or(ms),
+  phases: list(fc.record({ phase, ms })),
+  drains: list(drain),
+  peak: fc.record({ rssBytes: count, fds: count }),
+});
+
+const open: fc.Arbitrary<OpenReport> = fc.record({
+  report,
+  sinceMs: ms,
+  phase: or(fc.record({ name: phase, sinceMs: ms })),
+  drainSinceMs: fc.dictionary(count.map(String), ms, { maxKeys: 2, noNullPrototype: true }),
+});
+
+const listener: fc.Arbitrary<ListenerRecord> = fc.record({
+  name: short,
+  address: or(
+    fc.oneof(
+      fc.record({
+        kind: fc.constant('tcp' as const),
+        host: or(short),
+        port: fc.nat(65_535),
+        ipv6Only: fc.boolean(),
+        reusePort: fc.boolean(),
+        ordinal: count,
+      }),
+      fc.record({ kind: fc.constant('unix' as const), path: short }),
+      fc.record({
+        kind: fc.constant('udp' as const),
+        host: short,
+        port: fc.nat(65_535),
+        ipv6Only: fc.boolean(),
+        reuseAddress: fc.boolean(),
+      }),
+    ),
+  ),
+  origin: fc.constantFrom('asked', 'declared', 'systemd'),
+  file: or(fc.record({ path: short, id: short, keep: or(short) })),
+});
+
+const worker: fc.Arbitrary<WorkerRecord> = fc.record({
+  id: short,
+  generation: count,
+  slot: count,
+  pid: fc.integer({ min: 2, max: 4_000_000 }),
+  phase: fc.constantFrom('booting', 'ready', 'trusted', 'opening', 'open', 'pausing', 'paused', 'draining', 'stopping'),
+  startedAtMs: ms,
+  listening: list(short),
+  fatal: or(short),
+});
+
+const generation: fc.Arbitrary<GenerationRecord> = fc.record({
+  number: count,
+  role: fc.constantFrom('candidate', 'incumbent', 'draining'),
+  release,
+  ready: fc.constantFrom('listen', 'notify', 'load'),
+  slots: count,
+  committedAtMs: or(ms),
+  drainUntilMs: or(ms),
+  hurry: or(fc.record({ termAtMs: ms, killAtMs: ms })),
+  claims: list(fc.record({ listener: short, slots: list(count) })),
+  crashes: list(fc.record({ slot: count, inARow: count })),
+  workers: list(worker),
+});
+
+const kind = fc.constantFrom('start', 'reload', 'watch', 'rollback', 'regret' as const);
+
+export const historyEntry: fc.Arbitrary<HistoryEntry> = fc.record({
+  generation: or(count),
+  kind,
+  release: or(release),
+  root: or(short),
+  at: ms,
+  durationMs: ms,
+  verdict: fc.constantFrom('serving', 'replaced', 'rolledBack', 'refused'),
+  code: or(short),
+  message: short,
+});
+
+const attempt: fc.Arbitrary<Attempt> = fc.record({
+  kind,
+  release: or(release),
+  generation: or(count),
+  from: or(fc.record({ generation: count, release })),
+  target: or(fc.record({ root: short, identity: short })),
+  outcome: or(outcome),
+});
+
+export const snapshot: fc.Arbitrary<Snapshot & Secrets> = fc.record(
+  {
+    version: fc.constant(1),
+    name: short,
+    nextGeneration: count,
+    nextListener: count,
+    listeners: list(listener),
+    generations: list(generation),
+    notifyPaths: fc.dictionary(short, short, { maxKeys: 2, noNullPrototype: true }),
+    good: list(release),
+    lastReload: or(outcome),
+    serviceStartedAt: ms,
+    reloadSinceMs: or(ms),
+    noOldAfterMs: or(ms),
+    patient: list(fc.record({ report: count, sinceMs: ms })),
+    reports: fc.record({ last: count, open: list(open), pid: count }),
+    attempt: or(attempt),
+    tried: or(short),
+    tickets: or(fc.record({ secret: short, madeAtMs: ms })),
+  },
+  {
+    requiredKeys: [
+      'version',
+      'name',
+      'nextGeneration',
+      'nextListener',
+      'listeners',
+      'generations',
+      'notifyPaths',
+      'good',
+      'lastReload',
+      'serviceStartedAt',
+      'reloadSinceMs',
+    ],
+  },
+);

@@ -1,0 +1,28 @@
+/** The date of a machine jumps, by hand, by NTP, by a suspended guest: no deadline and no decision may hang on it. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+
+const SRC = new URL('../../src/', import.meta.url);
+
+/** Where the date is a fact that is told to people, and nothing is reckoned with it but how long ago that was. */
+const TOLD = new Set([
+  'cli/status.ts', // "reloaded 3 min ago"
+  'inventory/after-death.ts', // when the verdict was given
+  'inventory/inventory.ts', // when the service was first started
+  'inventory/report.ts', // when the reload began
+  'supervisor/going-on.ts', // when the verdict was given
+  'supervisor/roller.ts', // when the verdict was given
+  'supervisor/supervisor.ts', // when the verdict was given
+]);
+/** `now` of a release is what `batond status` says of its age. */
+const OF_A_RELEASE = /resolveRelease\([^\n]*now: Date\.now\(\)/g;
+
+test('the date is told, and never waited for', () => {
+  const using = readdirSync(SRC, { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.ts'))
+    .filter((name) => {
+      const text = readFileSync(new URL(name, SRC), 'utf8').replaceAll(OF_A_RELEASE, '');
+      return /\bDate\.now\(|\bnew Date\(\)/.test(text);
+    });
+  expect(using.sort()).toEqual([...TOLD].sort());
+});
