@@ -17,6 +17,7 @@ import { type Release, rootOf } from '../release/release.js';
 import { workerEnvironment } from '../release/worker-environment.js';
 import type { HookName, HookResult } from './hooks.js';
 import { Progress } from './progress.js';
+import { HOOK_ENVIRONMENT } from './strays.js';
 
 /** How often whoever waits is told how far the verification has come. */
 const PROGRESS_MS = 1_000;
@@ -172,7 +173,12 @@ export class Deployment {
       hook,
       argv,
       cwd: release?.directory ?? '/',
-      env: { ...workerEnvironment(config.env, this.#host.env), BATOND_NAME: config.name, BATOND_HOOK: hook, ...env },
+      env: {
+        ...workerEnvironment(config.env, this.#host.env),
+        BATOND_NAME: config.name,
+        [HOOK_ENVIRONMENT]: hook,
+        ...env,
+      },
       timeoutMs: config.hooks.timeoutMs,
       log,
       signal,
