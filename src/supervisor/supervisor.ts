@@ -674,12 +674,10 @@ export class Supervisor {
 
   /** The start whose supervisor died between the commit and its word about it. */
   #startCutOff(attempt: Attempt): void {
-    const { incumbent } = this.#inventory;
-    const { number, release } = incumbent!;
-    this.#attempt = null;
-    const message = `generation ${number} (${release.label}) serves`;
-    const common = { ok: true, code: null, exitStatus: 0, message, generation: number };
-    this.#history.add(attempt, { ...common, at: Date.now(), durationMs: 0 }, true);
+    const { release, generation } = attempt;
+    const message = `generation ${generation} (${release!.label}) serves`;
+    const common = { ok: true, code: null, exitStatus: 0, message, generation };
+    this.#startDone(release!, { ...common, at: Date.now(), durationMs: 0 });
   }
 
   /** Where nothing is on record of what was asked for. */

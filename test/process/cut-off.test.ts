@@ -1,10 +1,11 @@
 /** A supervisor that dies around a roll: while a release is verified, while a hook runs, before and after the commit. */
 import { execFileSync } from 'node:child_process';
-import { readFileSync, readlinkSync, writeFileSync } from 'node:fs';
+import { readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { sealRelease } from '../../src/release/seal.js';
 import { SEAL_FILE } from '../../src/release/seal-format.js';
+import { arm, type Fault, hasFallen } from '../support/faults/faults.js';
 import { HostedService } from '../support/service/hosted.js';
 import { eventually } from '../support/service/wait.js';
 
@@ -137,6 +138,41 @@ describe('a supervisor that is killed', () => {
     expect(service.history()).toHaveLength(3);
     await service.expectNoLeftovers();
     expect(await service.stop()).toBe(0);
+  });
+});
+
+describe('a supervisor that is killed at a start which follows a live state that is lost', () => {
+  const rows = (service: HostedService) =>
+    service.history().map(({ kind, generation, verdict, code }) => [kind, generation, verdict, code]);
+
+  async function startAnew(fault: Omit<Fault, 'signal'>): Promise<HostedService> {
+    const service = await HostedService.start({ faults: true });
+    const { supervisor } = await service.status();
+    arm(service.folder, { ...fault, signal: 'SIGKILL' });
+    rmSync(join(service.folder, 'run/live.json'));
+    process.kill(supervisor.pid, 'SIGKILL');
+    await eventually(
+      () => hasFallen(service.folder),
+      (fallen) => fallen,
+      { what: () => `the next one has fallen too; log:\n${service.log}` },
+    );
+    await service.untilServing();
+    return service;
+  }
+
+  test('between the commit and its word about it: the start is in the history', async () => {
+    await using service = await startAnew({
+      machine: 'roll',
+      state: 'committing',
+      event: 'committed',
+      after: 'promote',
+    });
+    expect(rows(service), service.log).toEqual([
+      ['start', 1, 'replaced', null],
+      ['start', 2, 'serving', null],
+    ]);
+    expect((await service.reload()).verdict, service.log).toMatchObject({ ok: true, generation: 3 });
+    await service.expectNoLeftovers();
   });
 });
 

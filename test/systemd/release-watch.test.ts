@@ -68,4 +68,53 @@ suite(`under systemd${available.ok ? '' : ` (${available.why})`}`, () => {
     expect(result.releases.map(({ release }) => release).sort()).toEqual(['r1', good]);
     await service.expectNoLeftovers();
   });
+
+  test('a supervisor that is killed in the middle of such a reload is replaced: what served serves on', async () => {
+    await using service = await InstalledService.start({
+      prepare: (one) => {
+        const config = join(one.lab.share, 'batond.toml');
+        writeFileSync(config, TOML);
+        seal(one, 'r1');
+        return ['--config', config];
+      },
+    });
+    const load = await service.load({ modes: { fresh: { perSecond: 50 }, keepAlive: { connections: 8 } } });
+    const before = await service.status();
+    const bad = service.releases.make('answers');
+    seal(service, bad);
+    service.releases.pointTo(bad);
+    await eventually(
+      () => service.show('StatusText'),
+      (text) => text.includes('The hook pre_reload runs.'),
+      { deadlineMs: 30_000, what: () => 'the hook runs' },
+    );
+    const { supervisor } = await service.status();
+    await service.lab.exec(['kill', '-KILL', await service.show('MainPID')]);
+    await eventually(
+      async () => [await service.show('ActiveState'), Number(await service.show('MainPID'))],
+      ([state, pid]) => state === 'active' && pid !== 0 && pid !== supervisor.pid,
+      { deadlineMs: 30_000, what: () => 'systemd has started the next one' },
+    );
+    expect(readlinkSync(service.releases.current)).toBe('r1');
+    expect((await service.status()).generations[0]!.workers.map(({ pid }) => pid).sort()).toEqual(
+      before.generations[0]!.workers.map(({ pid }) => pid).sort(),
+    );
+    await service.expectNoLeftovers();
+    writeFileSync(join(service.lab.share, 'go'), '');
+    const good = service.releases.make('answers');
+    seal(service, good);
+    service.releases.pointTo(good);
+    const rows = await eventually(
+      () => service.history(),
+      (history) => history.length === 3,
+      { deadlineMs: 30_000, what: () => 'the next switch has a verdict' },
+    );
+    expect(rows).toMatchObject([
+      { kind: 'start', generation: 1, verdict: 'replaced' },
+      { kind: 'watch', generation: null, verdict: 'refused', code: 'SUPERVISOR_DIED' },
+      { kind: 'watch', generation: 2, verdict: 'serving' },
+    ]);
+    expectNothingLost(await load.stop());
+    await service.expectNoLeftovers();
+  });
 });

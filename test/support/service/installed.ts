@@ -4,7 +4,7 @@
  */
 import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { ReloadOutcome, Status } from '../../../src/control/messages.js';
+import type { HistoryRow, ReloadOutcome, Status } from '../../../src/control/messages.js';
 import { type ExecResult, type Lab, startLab } from '../lab/start-lab.mjs';
 import { type LoadHandle, type LoadOptions, startLoadProcess } from '../load/start-load.mjs';
 import { MAIN, NODE, ROOT } from './batond.js';
@@ -75,6 +75,11 @@ export class InstalledService implements AsyncDisposable {
 
   async status(): Promise<Status> {
     return JSON.parse((await this.batond('status', '--json')).stdout) as Status;
+  }
+
+  /** What was run and tried; the oldest first. */
+  async history(): Promise<HistoryRow[]> {
+    return JSON.parse((await this.batond('history', '--json')).stdout) as HistoryRow[];
   }
 
   /** `systemctl reload shop`: its status is the verdict. */
