@@ -30,6 +30,8 @@ interface Row {
 
 const row = (exit: number, message: (facts: Facts) => string): Row => ({ exit, message });
 
+const more = (count: number) => (count > 0 ? ` and ${count} more` : '');
+
 export const ERRORS = {
   CONFIG_INVALID: row(EXIT.config, (f) => `${f.problem}`),
   CONFIG_UNREADABLE: row(EXIT.config, (f) => `cannot read ${f.file}: ${f.reason}`),
@@ -102,6 +104,19 @@ export const ERRORS = {
     EXIT.refused,
     (f) => `generation ${f.generation} did not begin to accept within ${f.seconds} s`,
   ),
+  RELEASE_NOT_SEALED: row(EXIT.refused, (f) => `release ${f.release} is not sealed: ${f.reason}`),
+  RELEASE_CHANGED: row(
+    EXIT.refused,
+    (f) => `release ${f.release} is not as it was sealed: ${f.named}${more(Number(f.count) - 3)}`,
+  ),
+  SIGNATURE_WRONG: row(
+    EXIT.refused,
+    (f) => `the seal of release ${f.release} was not signed with the key of ${f.publicKey}`,
+  ),
+  RELEASE_NOT_SEALABLE: row(EXIT.refused, (f) => `${f.directory} cannot be sealed: ${f.reason}`),
+  KEY_UNUSABLE: row(EXIT.config, (f) => `the key ${f.file} cannot be used: ${f.reason}`),
+  HOOK_FAILED: row(EXIT.refused, (f) => `the hook ${f.hook} ${f.how}${f.output ? `: ${f.output}` : ''}`),
+  NO_ROLLBACK_TARGET: row(EXIT.refused, (f) => `there is nothing to roll back to: ${f.reason}`),
   GENERATION_LOST: row(EXIT.software, (f) => `generation ${f.generation} cannot be kept: ${f.reason}`),
   LISTENER_NOT_BOUND: row(EXIT.refused, (f) => `the listener ${f.name} cannot be had: ${f.reason}`),
   WORKER_NOT_READING: row(

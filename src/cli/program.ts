@@ -9,10 +9,13 @@ type Register = (program: Command, finish: (status: number) => void) => void;
 const COMMANDS: Readonly<Record<string, () => Promise<Register>>> = {
   run: async () => (await import('./run.js')).registerRun,
   reload: async () => (await import('./reload.js')).registerReload,
+  rollback: async () => (await import('./rollback.js')).registerRollback,
   status: async () => (await import('./status.js')).registerStatus,
   report: async () => (await import('./report.js')).registerReport,
+  history: async () => (await import('./history.js')).registerHistory,
   stop: async () => (await import('./stop.js')).registerStop,
   check: async () => (await import('./check.js')).registerCheck,
+  seal: async () => (await import('./seal.js')).registerSeal,
   install: async () => (await import('./install.js')).registerInstall,
   uninstall: async () => (await import('./uninstall.js')).registerUninstall,
 };

@@ -41,7 +41,8 @@ export function registerReload(program: Command, finish: (status: number) => voi
     });
 }
 
-async function printer({ json }: ReloadOptions): Promise<(line: ReloadLine) => void> {
+/** Shows the lines of a reload, or of a rollback, as whoever looks can take them. */
+export async function printer({ json }: { readonly json?: boolean }): Promise<(line: ReloadLine) => void> {
   if (json === true) return (line) => print(`${JSON.stringify(line)}\n`);
   const { isJournalStream } = await import('../systemd/journal-stream.js');
   if (isJournalStream(process.env)) return (line) => line.event !== 'step' && printOutcome(line);

@@ -1,5 +1,5 @@
 /** Says whether a value that was read from a file is a `Config`: what an older or a newer batond wrote may not be one. */
-import { isCount, isListOf, isMapOf, isNullOr, isNumber, isOneOf, isShape, isText } from '../shape.js';
+import { isCount, isFlag, isListOf, isMapOf, isNullOr, isNumber, isOneOf, isShape, isText } from '../shape.js';
 import type { Account } from './account.js';
 import type { Config, ListenerConfig, Program } from './config.js';
 
@@ -37,6 +37,20 @@ const isWellFormed = isShape<Config>({
     probe: isNullOr(isText),
     regretMs: isNumber,
     stateMaxBytes: isNumber,
+  }),
+  release: isShape<Config['release']>({
+    current: isNullOr(isText),
+    debounceMs: isNumber,
+    recheckMs: isNumber,
+    verify: isOneOf('off', 'manifest', 'signature'),
+    publicKey: isNullOr(isText),
+    revert: isFlag,
+  }),
+  hooks: isShape<Config['hooks']>({
+    preReload: isNullOr(isListOf(isText)),
+    postReload: isNullOr(isListOf(isText)),
+    onError: isNullOr(isListOf(isText)),
+    timeoutMs: isNumber,
   }),
   stop: isShape<Config['stop']>({ killTimeoutMs: isNumber }),
   restart: isShape<Config['restart']>({ delayMs: isNumber, delayMaxMs: isNumber, limit: isCount, stableMs: isNumber }),

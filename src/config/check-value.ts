@@ -26,6 +26,8 @@ export function checkValue(type: Exclude<KeyType, { kind: 'tables' }>, value: un
       return Array.isArray(value) ? checkAccounts(value, report) : wrong();
     case 'environment':
       return isTable(value) ? checkEnvironment(value, report) : wrong();
+    case 'boolean':
+      return typeof value === 'boolean' ? value : wrong();
     case 'duration':
       if (typeof value === 'number' || typeof value === 'bigint') return checkDuration(type, `${value}`, value, report);
       return typeof value === 'string' ? checkDuration(type, value, value, report) : wrong();

@@ -26,6 +26,9 @@ export interface ListenerConfig {
   readonly backlog: number;
 }
 
+/** What a release must have before it is run: nothing, an unbroken seal, or one that is signed too. */
+export type VerifyPolicy = 'off' | 'manifest' | 'signature';
+
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal';
 
 export interface Config {
@@ -54,6 +57,27 @@ export interface Config {
     readonly regretMs: number;
     /** What one worker may give to the next generation. 256 MiB. */
     readonly stateMaxBytes: number;
+  };
+  readonly release: {
+    /** The symlink to the release, absolute, as written; null where none is watched. */
+    readonly current: string | null;
+    /** It must have been left alone for so long before it is looked at. 200 ms. */
+    readonly debounceMs: number;
+    /** How often it is looked at without an event. 30 s. */
+    readonly recheckMs: number;
+    readonly verify: VerifyPolicy;
+    /** Absolute; never null where signatures are asked for. */
+    readonly publicKey: string | null;
+    /** Whether the symlink is pointed back to what serves when its release was refused. */
+    readonly revert: boolean;
+  };
+  readonly hooks: {
+    /** A program and its arguments each; null where there is none. */
+    readonly preReload: readonly string[] | null;
+    readonly postReload: readonly string[] | null;
+    readonly onError: readonly string[] | null;
+    /** Then the hook and its group are killed. 60 s. */
+    readonly timeoutMs: number;
   };
   readonly stop: {
     /** From SIGTERM to a worker until SIGKILL to its group. 5 s. */

@@ -24,6 +24,12 @@ export function crossCheck(settings: Settings, document: TomlDocument | null, pr
   };
   checkProgram(settings, document, problems, report);
   checkListeners(settings, document, problems);
+  if (settings.get('release.verify')?.value === 'signature' && !settings.has('release.public_key')) {
+    report('release.verify', '"signature" needs a release.public_key to check it with');
+  }
+  if (settings.get('release.revert')?.value === true && !settings.has('release.current')) {
+    report('release.revert', 'there is no release.current that could be pointed back');
+  }
   const delayMs = settings.get('restart.delay')?.value;
   const maxMs = settings.get('restart.delay_max')?.value;
   if (typeof delayMs === 'number' && typeof maxMs === 'number' && delayMs > maxMs) {

@@ -18,6 +18,7 @@ export type KeyType =
   | { readonly kind: 'duration'; readonly minMs: number; readonly maxMs: number }
   | { readonly kind: 'size'; readonly minBytes: number; readonly maxBytes: number }
   | { readonly kind: 'choice'; readonly of: readonly string[] }
+  | { readonly kind: 'boolean' }
   | { readonly kind: 'texts'; readonly minItems: number }
   | { readonly kind: 'environment' }
   /** Users and groups of this machine. */
@@ -28,7 +29,7 @@ export type KeyType =
 export interface Key {
   readonly type: KeyType;
   /** As one would write it; `null` where there is none or it is worked out, which `about` then says. */
-  readonly default: string | number | readonly string[] | Readonly<Record<string, string>> | null;
+  readonly default: string | number | boolean | readonly string[] | Readonly<Record<string, string>> | null;
   readonly required?: true;
   readonly flag?: { readonly property: keyof ConfigFlags; readonly option: string };
   readonly about: string;
@@ -58,6 +59,7 @@ export interface ConfigFlags {
 const duration = { kind: 'duration', minMs: 1, maxMs: DAY_MS } as const;
 const durationOrNone = { kind: 'duration', minMs: 0, maxMs: DAY_MS } as const;
 const texts = { kind: 'texts', minItems: 0 } as const;
+const argv = { kind: 'texts', minItems: 1 } as const;
 
 const NAME = {
   kind: 'text',
@@ -191,6 +193,56 @@ export const KEYS = {
     default: '256MiB',
     about: 'The most that one worker may give to the next generation with state.save; more is refused.',
   },
+  'release.current': {
+    type: { kind: 'path' },
+    default: null,
+    about: 'The symlink to the release: when it is pointed elsewhere, the service is reloaded by itself.',
+  },
+  'release.debounce': {
+    type: durationOrNone,
+    default: '200ms',
+    about: 'For so long release.current must have been left alone before it is looked at.',
+  },
+  'release.recheck': {
+    type: duration,
+    default: '30s',
+    about: 'How often release.current is looked at without being told that it changed.',
+  },
+  'release.verify': {
+    type: { kind: 'choice', of: ['off', 'manifest', 'signature'] },
+    default: 'off',
+    about: 'What a release must have before it is run: nothing, an unbroken seal, or one that is signed too.',
+  },
+  'release.public_key': {
+    type: { kind: 'path' },
+    default: null,
+    about: 'The ed25519 key (PEM) that signatures are checked with; relative to the config file.',
+  },
+  'release.revert': {
+    type: { kind: 'boolean' },
+    default: false,
+    about: 'Whether release.current is pointed back to what serves when its release was refused.',
+  },
+  'hooks.pre_reload': {
+    type: argv,
+    default: null,
+    about: 'A program and its arguments, run before a reload starts workers; when it fails the reload is refused.',
+  },
+  'hooks.post_reload': {
+    type: argv,
+    default: null,
+    about: 'The same, run when the next generation serves; when it fails that is a warning.',
+  },
+  'hooks.on_error': {
+    type: argv,
+    default: null,
+    about: 'The same, run when a release was refused or given up.',
+  },
+  'hooks.timeout': {
+    type: duration,
+    default: '60s',
+    about: 'How long a hook may take before it and all that it started are killed.',
+  },
   'stop.kill_timeout': {
     type: duration,
     default: '5s',
@@ -262,6 +314,8 @@ export function allowed(type: KeyType): string {
       const quoted = type.of.map((word) => `"${word}"`);
       return `${quoted.slice(0, -1).join(', ')} or ${quoted.at(-1)}`;
     }
+    case 'boolean':
+      return 'true or false';
     case 'texts':
       return type.minItems === 0 ? 'a list of strings' : 'a list of strings, at least one';
     case 'environment':

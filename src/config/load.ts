@@ -6,6 +6,7 @@
 import { dirname, resolve } from 'node:path';
 import { BatondError } from '../errors.js';
 import { settingsOfDocument } from './check-document.js';
+import { checkReleasePaths } from './check-release-paths.js';
 import type { Config, ListenerConfig, Program } from './config.js';
 import { crossCheck, ONLY_OF_ENTRIES } from './cross-checks.js';
 import { type ConfigFlags, KEY_PATHS, type KeyPath } from './keys.js';
@@ -56,10 +57,15 @@ export function readConfig({ cwd, configFile, flags, cores }: ConfigInput): Load
   // An entry on the command line stands in for whatever the file would run.
   if (fromFlags.has('entry')) fromFile.delete('command');
   const settings = mergeSettings(settingsOfDefaults(), fromFile, fromFlags);
+  const current = settings.get('release.current');
+  // Whoever names the symlink of the release has said where its files are.
+  if (current !== undefined && !settings.has('directory')) settings.set('directory', current);
   crossCheck(settings, document, problems);
   refuse(problems);
 
   const paths = resolvePaths(settings, cwd, document === null ? null : resolve(cwd, file));
+  checkReleasePaths(settings, paths, problems);
+  refuse(problems);
   const program = programOf(settings, paths);
   const name = nameOf(settings, program);
   return {
@@ -71,6 +77,8 @@ export function readConfig({ cwd, configFile, flags, cores }: ConfigInput): Load
 interface Paths {
   readonly file: string | null;
   readonly directory: string;
+  /** What paths are relative to that are not those of a release. */
+  readonly home: string;
   /** What a relative path of a key is relative to. */
   readonly baseOf: (key: KeyPath) => string;
 }
@@ -82,7 +90,7 @@ function resolvePaths(settings: Settings, cwd: string, file: string | null): Pat
   const home = file === null ? cwd : dirname(file);
   const directory = resolve(isTyped('directory') ? cwd : home, (written?.value as string | undefined) ?? '.');
   const typedBase = isTyped('directory') ? directory : cwd;
-  return { file, directory, baseOf: (key) => (isTyped(key) ? typedBase : directory) };
+  return { file, directory, home, baseOf: (key) => (isTyped(key) ? typedBase : directory) };
 }
 
 function programOf(settings: Settings, { baseOf }: Paths): Program {
@@ -109,7 +117,13 @@ function nameOf(settings: Settings, program: Program): { readonly name: string; 
   return { name: found.name ?? '', origin: found.from };
 }
 
-function build(settings: Settings, { file, directory }: Paths, program: Program, name: string, cores: number): Config {
+function build(
+  settings: Settings,
+  { file, directory, home }: Paths,
+  program: Program,
+  name: string,
+  cores: number,
+): Config {
   const values = valuesOf(settings);
   return {
     name,
@@ -127,6 +141,20 @@ function build(settings: Settings, { file, directory }: Paths, program: Program,
       probe: values['upgrade.probe'],
       regretMs: values['upgrade.regret'],
       stateMaxBytes: values['upgrade.state_max'],
+    },
+    release: {
+      current: values['release.current'] === null ? null : resolve(home, values['release.current']),
+      debounceMs: values['release.debounce'],
+      recheckMs: values['release.recheck'],
+      verify: values['release.verify'],
+      publicKey: values['release.public_key'] === null ? null : resolve(home, values['release.public_key']),
+      revert: values['release.revert'],
+    },
+    hooks: {
+      preReload: values['hooks.pre_reload'],
+      postReload: values['hooks.post_reload'],
+      onError: values['hooks.on_error'],
+      timeoutMs: values['hooks.timeout'],
     },
     stop: { killTimeoutMs: values['stop.kill_timeout'] },
     restart: {

@@ -48,6 +48,7 @@ function rowsOf(config: Config): [string, string][] {
     ...(program.kind === 'node' ? [['upgrade.probe', upgrade.probe ?? 'none'] as [string, string]] : []),
     ['upgrade.regret', formatDuration(upgrade.regretMs)],
     ...(program.kind === 'node' ? [['upgrade.state_max', formatSize(upgrade.stateMaxBytes)] as [string, string]] : []),
+    ...releaseRows(config),
     ['stop.kill_timeout', formatDuration(config.stop.killTimeoutMs)],
     ['restart.delay', formatDuration(restart.delayMs)],
     ['restart.delay_max', formatDuration(restart.delayMaxMs)],
@@ -56,6 +57,30 @@ function rowsOf(config: Config): [string, string][] {
     ['control.read', accounts(config.control.read)],
     ['control.act', accounts(config.control.act)],
     ['log.level', config.log.level],
+  ];
+}
+
+function releaseRows({ release, hooks }: Config): [string, string][] {
+  const { current, verify, publicKey } = release;
+  const hookRows = [
+    ['hooks.pre_reload', hooks.preReload],
+    ['hooks.post_reload', hooks.postReload],
+    ['hooks.on_error', hooks.onError],
+  ] as const;
+  const said = hookRows.flatMap(([key, argv]): [string, string][] => (argv === null ? [] : [[key, quote(argv)]]));
+  return [
+    ['release.current', current ?? 'none watched'],
+    ...(current === null
+      ? []
+      : ([
+          ['release.debounce', formatDuration(release.debounceMs)],
+          ['release.recheck', formatDuration(release.recheckMs)],
+          ['release.revert', `${release.revert}`],
+        ] as [string, string][])),
+    ['release.verify', verify],
+    ...(publicKey === null ? [] : [['release.public_key', publicKey] as [string, string]]),
+    ...said,
+    ...(said.length === 0 ? [] : [['hooks.timeout', formatDuration(hooks.timeoutMs)] as [string, string]]),
   ];
 }
 

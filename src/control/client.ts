@@ -7,7 +7,15 @@ import { StringDecoder } from 'node:string_decoder';
 import { BatondError, ERRORS, type ErrorCode } from '../errors.js';
 import type { Report } from '../inventory/report.js';
 import { parseLine } from './check-line.js';
-import type { ReloadLine, ReloadOptions, ReloadOutcome, ReportSummary, Status } from './messages.js';
+import type {
+  HistoryRow,
+  ReloadLine,
+  ReloadOptions,
+  ReloadOutcome,
+  ReportSummary,
+  RollbackOptions,
+  Status,
+} from './messages.js';
 import { controlSockets } from './paths.js';
 import { refuseForeign } from './runtime-directory.js';
 import { isControlProcess, verdictWithoutSupervisor } from './supervisor-watch.js';
@@ -54,7 +62,20 @@ export class ControlClient {
   /** Asks for a reload and stays until the verdict; ending this process before the commit abandons the reload. */
   async reload(onLine: (line: ReloadLine) => void, { noOldAfterMs }: ReloadOptions): Promise<ReloadOutcome> {
     const query = noOldAfterMs === null ? '' : `?no_old_after_ms=${noOldAfterMs}`;
-    const response = await this.#call('POST', `/v1/reload${query}`);
+    return this.#followReload(`/v1/reload${query}`, onLine, noOldAfterMs !== null);
+  }
+
+  /** As `reload`; `to` is a generation, null the last good release. Throws NO_ROLLBACK_TARGET too. */
+  async rollback(onLine: (line: ReloadLine) => void, { to }: RollbackOptions): Promise<ReloadOutcome> {
+    return this.#followReload(`/v1/rollback${to === null ? '' : `?to=${to}`}`, onLine, false);
+  }
+
+  async #followReload(
+    path: string,
+    onLine: (line: ReloadLine) => void,
+    untilOldIsGone: boolean,
+  ): Promise<ReloadOutcome> {
+    const response = await this.#call('POST', path);
     let verdict: ReloadOutcome | null = null;
     let oldIsGone = false;
     let cutOff = false;
@@ -81,7 +102,7 @@ export class ControlClient {
     if (verdict === null) {
       throw new BatondError('CONTROL_FAILED', { reason: 'the supervisor went away before the verdict; see its log' });
     }
-    if (verdict.ok && noOldAfterMs !== null && !oldIsGone) {
+    if (verdict.ok && untilOldIsGone && !oldIsGone) {
       const reason =
         'the reload is done, but the supervisor went away before the old generations were gone; see its log';
       throw new BatondError('CONTROL_FAILED', { reason });
@@ -95,6 +116,11 @@ export class ControlClient {
     const verdict = await verdictWithoutSupervisor(liveFile ?? '', Number(this.#env.MAINPID));
     setImmediate(() => setImmediate(end));
     return verdict;
+  }
+
+  /** The oldest first. */
+  async history(): Promise<HistoryRow[]> {
+    return answer(await text(await this.#call('GET', '/v1/history'))) as HistoryRow[];
   }
 
   /** The oldest first. */

@@ -7,12 +7,15 @@
  *                     goes on until it is so: then `old-gone` is its last line
  *   GET  /v1/reports  the reports of the last reloads in short, `ReportSummary[]`, the oldest first
  *   GET  /v1/reports/N, /v1/reports/last   one of them, `Report`; 404 where there is none
+ *   POST /v1/rollback   as a reload, to the last good release but the one that serves; ?to=N to that of generation N
+ *   GET  /v1/history  what was run and what was tried, `HistoryRow[]`, the oldest first
  *   POST /v1/stop     202; the supervisor ends when the last worker has
  *
  * The stream of a reload ends with the connection and is not chunked, so that the connection can change hands in the
  * middle: the next supervisor writes the rest. If the client goes away before the commit, the reload is abandoned.
  */
 import type { Measures } from '../channel/messages.js';
+import type { HistoryEntry } from '../inventory/history-file.js';
 import type { ConnectionTotals } from '../inventory/report.js';
 import type { Phase } from '../inventory/worker.js';
 import type { ManagedBy } from '../systemd/managed-by.js';
@@ -31,7 +34,17 @@ export interface ReloadOutcome {
   readonly durationMs: number;
 }
 
-export type ReloadStep = 'takeover' | 'boot' | 'probe' | 'state' | 'switch' | 'soak' | 'commit' | 'rollback';
+export type ReloadStep =
+  | 'takeover'
+  | 'verify'
+  | 'hook'
+  | 'boot'
+  | 'probe'
+  | 'state'
+  | 'switch'
+  | 'soak'
+  | 'commit'
+  | 'rollback';
 
 export type ReloadLine =
   | { readonly event: 'step'; readonly step: ReloadStep; readonly message: string; readonly atMs: number }
@@ -50,6 +63,22 @@ export type ReloadLine =
 export interface ReloadOptions {
   /** After so many milliseconds from the commit no older generation runs; null leaves each its own deadline. */
   readonly noOldAfterMs: number | null;
+}
+
+export interface RollbackOptions {
+  /** The generation whose release is to serve again; null is the last good one. */
+  readonly to: number | null;
+}
+
+export interface HistoryRow extends Omit<HistoryEntry, 'release' | 'root'> {
+  /** Null, as the two below, where the release could not even be resolved. */
+  readonly label: string | null;
+  /** The folder of the release, resolved; known where `release.current` led to it. */
+  readonly directory: string | null;
+  /** The entry, or the command line. */
+  readonly runs: string | null;
+  /** Whether it could be run again. */
+  readonly isThere: boolean;
 }
 
 export interface ReportSummary {

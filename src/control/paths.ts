@@ -12,6 +12,7 @@ export interface Paths {
   readonly stateFile: string;
   /** What a start goes by whose configuration is refused. */
   readonly lastGoodFile: string;
+  readonly historyFile: string;
   /** What the next supervisor reads after one that died. */
   readonly liveFile: string;
 }
@@ -31,6 +32,7 @@ export function pathsOf(name: string, env: Environment, uid: number = process.ge
     controlSocket: join(runtimeDirectory, 'control.sock'),
     stateFile: join(stateDirectory, 'state.json'),
     lastGoodFile: join(stateDirectory, 'last-good.json'),
+    historyFile: join(stateDirectory, 'history.json'),
     liveFile: join(runtimeDirectory, 'live.json'),
   };
 }

@@ -12,7 +12,7 @@ import { type Fd, native } from '../native.js';
 import { Admission } from './admission.js';
 import type { Action, Audit } from './audit.js';
 import { coalesce } from './coalesce.js';
-import type { ReloadOptions, ReportSummary, Status } from './messages.js';
+import type { HistoryRow, ReloadOptions, ReportSummary, RollbackOptions, Status } from './messages.js';
 import { type Peer, printable, userText } from './peer.js';
 import { ReloadClient } from './reload-client.js';
 import type { Right, Rights } from './rights.js';
@@ -30,6 +30,10 @@ export interface ControlHandlers {
   status(): Promise<Status>;
   /** Throws BUSY and the like; afterwards the client is told everything through its stream. */
   reload(client: ReloadClient, options: ReloadOptions): void;
+  /** As `reload`; throws NO_ROLLBACK_TARGET too. */
+  rollback(client: ReloadClient, options: RollbackOptions): void;
+  /** The oldest first. */
+  history(): HistoryRow[];
   /** The oldest first. */
   reports(): ReportSummary[];
   /** Null is the last one. Throws NO_REPORT. */
@@ -111,6 +115,12 @@ export class ControlServer {
         case 'POST /v1/reload':
           this.#reload(peer, response, reloadOptions(new URLSearchParams(query)));
           return;
+        case 'POST /v1/rollback':
+          this.#rollback(peer, response, rollbackOptions(new URLSearchParams(query)));
+          return;
+        case 'GET /v1/history':
+          send(response, 200, handlers.history());
+          return;
         case 'GET /v1/reports':
           send(response, 200, handlers.reports());
           return;
@@ -141,10 +151,27 @@ export class ControlServer {
   }
 
   #reload(peer: Peer, response: ServerResponse, options: ReloadOptions): void {
+    const { handlers } = this.#options;
+    this.#actFor(peer, response, 'reload', options, (client) => handlers.reload(client, options));
+  }
+
+  #rollback(peer: Peer, response: ServerResponse, options: RollbackOptions): void {
+    const { handlers } = this.#options;
+    this.#actFor(peer, response, 'rollback', options, (client) => handlers.rollback(client, options));
+  }
+
+  /** For a client that stays until the verdict. */
+  #actFor(
+    peer: Peer,
+    response: ServerResponse,
+    action: Action,
+    options: object,
+    act: (client: ReloadClient) => void,
+  ): void {
     const { socket } = response;
     if (socket === null) return;
-    this.#act(peer, 'reload', options, () => {
-      this.#options.handlers.reload(ReloadClient.answering(response, socket, peer), options);
+    this.#act(peer, action, options, () => {
+      act(ReloadClient.answering(response, socket, peer));
       this.#admission.stays(socket);
     });
   }
@@ -166,7 +193,9 @@ export class ControlServer {
 const RIGHTS: Readonly<Record<string, { readonly right: Right; readonly what: string }>> = {
   'GET /v1/status': { right: 'read', what: 'see the status of' },
   'GET /v1/reports': { right: 'read', what: 'see the reports of' },
+  'GET /v1/history': { right: 'read', what: 'see the history of' },
   'POST /v1/reload': { right: 'act', what: 'reload' },
+  'POST /v1/rollback': { right: 'act', what: 'roll back' },
   'POST /v1/stop': { right: 'act', what: 'stop' },
 };
 const UNKNOWN = { right: 'read', what: 'ask anything of' } as const;
@@ -184,6 +213,7 @@ const STATUS: Partial<Record<ErrorCode, number>> = {
   BUSY: 409,
   NOT_PERMITTED: 403,
   NO_REPORT: 404,
+  NO_ROLLBACK_TARGET: 404,
   REQUEST_INVALID: 400,
 };
 
@@ -198,6 +228,13 @@ function reloadOptions(query: URLSearchParams): ReloadOptions {
   throw new BatondError('REQUEST_INVALID', {
     problem: `no_old_after_ms is ${text}: 1 to ${MAX_NO_OLD_AFTER_MS} milliseconds`,
   });
+}
+
+function rollbackOptions(query: URLSearchParams): RollbackOptions {
+  const text = query.get('to');
+  if (text === null) return { to: null };
+  if (/^[1-9]\d{0,14}$/.test(text)) return { to: Number(text) };
+  throw new BatondError('REQUEST_INVALID', { problem: `to is ${text}: the number of a generation` });
 }
 
 function send(response: ServerResponse, status: number, body: object): void {

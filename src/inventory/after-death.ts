@@ -3,7 +3,7 @@
  * it, and so does a `batond reload` that cannot wait for one. Pure.
  *
  * The commit is the instant in which the candidate is on record as the incumbent: before it the reload is taken back,
- * after it it is done.
+ * after it it is done. One whose outcome is on record had only its hooks to run.
  */
 import type { ReloadOutcome } from '../control/messages.js';
 import { BatondError } from '../errors.js';
@@ -14,6 +14,8 @@ import type { Report } from './report.js';
 export function reloadAfterDeath(state: Snapshot, nowMs: number): ReloadOutcome | null {
   const open = state.reports?.open.find(({ report }) => report.verdict === null);
   if (open === undefined) return null;
+  const settled = state.attempt?.outcome ?? null;
+  if (settled !== null) return { ...settled, at: Date.now(), durationMs: nowMs - open.sinceMs };
   const incumbent = state.generations.find(({ role }) => role === 'incumbent');
   const serving = incumbent?.number ?? null;
   const common = { generation: serving, at: Date.now(), durationMs: nowMs - open.sinceMs };

@@ -15,7 +15,7 @@ const isDrain = isShape<DrainReport>({
 const isWellFormed = isShape<Report>({
   version: isOneOf(REPORT_VERSION),
   number: isCount,
-  kind: isOneOf('reload', 'regret'),
+  kind: isOneOf('reload', 'rollback', 'regret'),
   startedAt: isNumber,
   from: isNullOr(isCount),
   to: isNullOr(isCount),

@@ -4,6 +4,7 @@
  */
 import type { ListenAddress, StateAbility } from '../channel/messages.js';
 import { isOutcome } from '../control/check-line.js';
+import type { Target } from '../release/current.js';
 import type { Release } from '../release/release.js';
 import {
   isAbsentOr,
@@ -18,6 +19,7 @@ import {
   isShape,
   isText,
 } from '../shape.js';
+import type { Attempt, AttemptKind } from './attempt.js';
 import { isReport } from './check-report.js';
 import type { GenerationRecord, Hurry } from './generation.js';
 import type { Secrets, Snapshot } from './inventory.js';
@@ -45,6 +47,7 @@ const COMMON = {
   program: isText,
   args: isListOf(isText),
   env: isMapOf(isText),
+  root: isAbsentOr(isText),
   resolvedAt: isNumber,
 };
 const isNodeRelease = isShape<Extract<Release, { kind: 'node' }>>({
@@ -121,6 +124,25 @@ const isOpenReport = isShape<OpenReport>({
 const isPatient = isShape<NonNullable<Snapshot['patient']>[number]>({ report: isCount, sinceMs: isNumber });
 const isTickets = isShape<NonNullable<Secrets['tickets']>>({ secret: isText, madeAtMs: isNumber });
 
+const KINDS: Readonly<Record<AttemptKind, true>> = {
+  start: true,
+  reload: true,
+  watch: true,
+  rollback: true,
+  regret: true,
+};
+
+export const isAttemptKind = isOneOf(...Object.keys(KINDS));
+
+const isAttempt = isShape<Attempt>({
+  kind: isAttemptKind,
+  release: isNullOr(isRelease),
+  generation: isNullOr(isCount),
+  from: isNullOr(isShape<NonNullable<Attempt['from']>>({ generation: isCount, release: isRelease })),
+  target: isNullOr(isShape<Target>({ root: isText, identity: isText })),
+  outcome: isNullOr(isOutcome),
+});
+
 const isWellFormed = isShape<Snapshot & Secrets>({
   version: isCount,
   name: isText,
@@ -136,6 +158,8 @@ const isWellFormed = isShape<Snapshot & Secrets>({
   noOldAfterMs: isAbsentOr(isNullOr(isNumber)),
   patient: isAbsentOr(isListOf(isPatient)),
   reports: isAbsentOr(isShape<ReporterRecord>({ last: isCount, open: isListOf(isOpenReport), pid: isCount })),
+  attempt: isAbsentOr(isNullOr(isAttempt)),
+  tried: isAbsentOr(isNullOr(isText)),
   mirrored: isAbsentOr(isFlag),
   tickets: isAbsentOr(isNullOr(isTickets)),
 });

@@ -5,6 +5,7 @@
 import type { ReloadOutcome } from '../control/messages.js';
 import { type Fd, native } from '../native.js';
 import type { Release } from '../release/release.js';
+import type { Attempt } from './attempt.js';
 import { Generation, type GenerationRecord } from './generation.js';
 import { type ListenerRecord, Listeners } from './listeners.js';
 import type { ReporterRecord } from './report.js';
@@ -32,6 +33,10 @@ export interface Snapshot {
   /** Clients that wait until the older generations are gone: their descriptors are `patient.<report>`. */
   readonly patient?: readonly { readonly report: number; readonly sinceMs: number }[];
   readonly reports?: ReporterRecord;
+  /** The one under way. */
+  readonly attempt?: Attempt | null;
+  /** Which target of release.current was tried last: see `Target.identity`. */
+  readonly tried?: string | null;
   /** Its descriptors are in the fd store, under the names of stored-names.ts. */
   readonly mirrored?: boolean;
 }

@@ -9,10 +9,20 @@ import type { DrainTally } from '../channel/messages.js';
 export const REPORT_VERSION = 1;
 
 /**
- * The parts of a reload in their order; 'rollback' in place of what did not come to be, 'state' only where an app passes
- * state on.
+ * The parts of a reload in their order; 'rollback' in place of what did not come to be, 'verify' and 'hook' only where
+ * the config asks for them, 'state' only where an app passes state on. A hook after the commit is a part too.
  */
-export type ReportPhase = 'takeover' | 'boot' | 'probe' | 'state' | 'switch' | 'soak' | 'commit' | 'rollback';
+export type ReportPhase =
+  | 'takeover'
+  | 'verify'
+  | 'hook'
+  | 'boot'
+  | 'probe'
+  | 'state'
+  | 'switch'
+  | 'soak'
+  | 'commit'
+  | 'rollback';
 
 /** Why connections ended that their clients had not given up. */
 export type CutCause =
@@ -55,7 +65,7 @@ export interface Report {
   readonly version: typeof REPORT_VERSION;
   readonly number: number;
   /** 'regret': nobody asked; a generation that kept crashing was given up for the last good release. */
-  readonly kind: 'reload' | 'regret';
+  readonly kind: 'reload' | 'rollback' | 'regret';
   /** Milliseconds since the epoch. */
   readonly startedAt: number;
   /** The generation that served when it began. */

@@ -5,7 +5,8 @@ import type { Release } from './release.js';
 
 /** Whether both would run the same files in the same way. A directory that was written over is the same release. */
 export function isSameRelease(a: Release, b: Release): boolean {
-  return isDeepStrictEqual({ ...a, label: '', resolvedAt: 0 }, { ...b, label: '', resolvedAt: 0 });
+  const runs = (release: Release) => ({ ...release, label: '', root: '', resolvedAt: 0 });
+  return isDeepStrictEqual(runs(a), runs(b));
 }
 
 export function isUsable(release: Release): boolean {

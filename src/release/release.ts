@@ -18,6 +18,8 @@ interface Common {
   readonly label: string;
   /** Real: no part of it is a symlink. */
   readonly directory: string;
+  /** Real: what `release.current` led to, of which the directory is a part; absent where the config names none. */
+  readonly root?: string;
   /** Absolute: the file to execute. Its last part may be a symlink, since programs look at the name they go by. */
   readonly program: string;
   readonly args: readonly string[];
@@ -47,9 +49,11 @@ export interface ResolveEnvironment {
 
 /** Throws DIRECTORY_NOT_FOUND, ENTRY_NOT_FOUND or RUNTIME_NOT_FOUND. */
 export function resolveRelease(config: Config, { env, execPath, now }: ResolveEnvironment): Release {
-  const directory = realDirectory(config.directory);
+  const { current } = config.release;
+  const root = current === null ? null : realDirectory(current);
+  const directory = realDirectory(root === null ? config.directory : below(current!, config.directory, root));
   const { PATH } = workerEnvironment(config.env, env);
-  const common = { directory, env: config.env, resolvedAt: now };
+  const common = { directory, ...(root === null ? {} : { root }), env: config.env, resolvedAt: now };
   if (config.program.kind === 'command') {
     const [name = '', ...args] = config.program.command;
     const program = pin(findProgram(name, { directory, path: PATH }), name);
@@ -63,6 +67,11 @@ export function resolveRelease(config: Config, { env, execPath, now }: ResolveEn
   return { kind: 'node', label, program, entry, args, runtimeArgs, ...common };
 }
 
+/** The folder that is deployed as one, and sealed as one. */
+export function rootOf({ root, directory }: Release): string {
+  return root ?? directory;
+}
+
 /** The arguments of execve(2), the zeroth included; `preload` are those that load it, before the entry. */
 export function argvOf(release: Release, preload: readonly string[] = []): string[] {
   if (release.kind === 'command') return [release.program, ...release.args];
@@ -71,7 +80,7 @@ export function argvOf(release: Release, preload: readonly string[] = []): strin
 
 function realDirectory(directory: string): string {
   try {
-    const real = realpathSync(directory);
+    const real = realpathSync.native(directory);
     if (statSync(real).isDirectory()) return real;
   } catch (error) {
     throw new BatondError('DIRECTORY_NOT_FOUND', { directory }, error);

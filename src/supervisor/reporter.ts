@@ -96,6 +96,11 @@ export class Reporter {
     this.#enter('takeover');
   }
 
+  /** What surrounds the roll: see Deployment. */
+  surrounding(phase: 'verify' | 'hook'): void {
+    this.#enter(phase);
+  }
+
   entered(state: RollState, candidate: Generation | null): void {
     if (this.#current === null) return;
     if (candidate !== null) {

@@ -23,7 +23,7 @@ import { isJournalStream, openJournalStream } from '../systemd/journal-stream.js
 import { managedBy } from '../systemd/managed-by.js';
 import { Notifier } from '../systemd/notify.js';
 import { startWatchdog } from '../systemd/watchdog.js';
-import { TAKEOVER_ENVIRONMENT } from '../takeover/messages.js';
+import { ROLLBACK_ENVIRONMENT, TAKEOVER_ENVIRONMENT } from '../takeover/messages.js';
 import { VERSION } from '../version.js';
 import { Departure } from './departure.js';
 import { inherit, refuseTakeover } from './inherit.js';
@@ -49,11 +49,12 @@ const LAST_WORDS_MS = 5_000;
 export async function runSupervisor(flags: ConfigFlags, configFile: string | undefined): Promise<number> {
   const takeoverFd = takeVariable(TAKEOVER_ENVIRONMENT);
   const successor = takeoverFd !== undefined;
+  const goesBack = takeVariable(ROLLBACK_ENVIRONMENT) !== undefined;
   native().setProcessName('batond');
   const passed = splitPassed(successor ? [] : takeActivation(process.env));
   let start: Start;
   try {
-    start = readStart(flags, configFile);
+    start = readStart(flags, configFile, goesBack);
     if (passed.ours.size > 0) start = underItsName(start);
   } catch (error) {
     if (!(error instanceof BatondError)) throw error;
@@ -66,7 +67,7 @@ export async function runSupervisor(flags: ConfigFlags, configFile: string | und
     if (known === null) return refuseStart(error, passed.ours.size > 0 || hasBeenGood(flags));
     start = known;
   }
-  const { config, release } = start;
+  const { config, release, target } = start;
   const log = createLog({ name: config.name, level: config.log.level, env: process.env });
   const replaced = takeVariable(STANDS_IN_FOR);
   const notifier = Notifier.fromEnvironment(process.env);
@@ -77,6 +78,7 @@ export async function runSupervisor(flags: ConfigFlags, configFile: string | und
     config,
     audit,
     release,
+    target,
     configProblem: start.problem,
     remarks: [
       ...(start.problem === null ? [] : [describeProblem(start.problem)]),
@@ -123,6 +125,8 @@ export async function runSupervisor(flags: ConfigFlags, configFile: string | und
   const handlers = {
     status: () => supervisor.status(),
     reload: supervisor.reload.bind(supervisor),
+    rollback: supervisor.rollback.bind(supervisor),
+    history: () => supervisor.history(),
     reports: () => supervisor.reports(),
     report: (number: number | null) => supervisor.report(number),
     stop: () => supervisor.stop(),

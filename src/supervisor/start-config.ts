@@ -15,21 +15,27 @@ import { type LastGood, readLastGood, writeLastGood } from '../inventory/last-go
 import { readLive } from '../inventory/live-file.js';
 import type { Log } from '../log.js';
 import { isUsable } from '../release/compare.js';
+import { readTarget, type Target } from '../release/current.js';
 import { type Release, resolveRelease } from '../release/release.js';
 import { managedBy } from '../systemd/managed-by.js';
 
 export interface Start {
   readonly config: Config;
-  readonly release: Release;
+  /** Null only for a rollback, which brings its own. */
+  readonly release: Release | null;
+  /** Where release.current led; null where none is watched, or something else is run. */
+  readonly target: Target | null;
   /** Why this is not what stands in the config now. */
   readonly problem: ConfigProblem | null;
 }
 
-/** Throws where the configuration is refused. */
-export function readStart(flags: ConfigFlags, configFile: string | undefined): Start {
+/** Throws where the configuration is refused. `goesBack`: a rollback, which brings its own release. */
+export function readStart(flags: ConfigFlags, configFile: string | undefined, goesBack: boolean): Start {
   const cwd = workingDirectory(process.env);
   const config = loadConfig({ cwd, configFile, flags, cores: availableParallelism() });
-  return { config, release: releaseOf(config), problem: null };
+  // Before the release: should the symlink move in between, the watch finds another target than this.
+  const target = config.release.current === null ? null : readTarget(config.release.current);
+  return { config, release: goesBack ? releaseIfAny(config) : releaseOf(config), target, problem: null };
 }
 
 /** What a supervisor ran with whose workers live. Null where nothing is on record. */
@@ -38,7 +44,7 @@ export function startOfLive(cause: BatondError): Start | null {
   const incumbent = live?.state.generations.find(({ role }) => role === 'incumbent');
   if (live === null || incumbent === undefined) return null;
   const { config } = live;
-  return { config, release: incumbent.release, problem: problemOf(cause, incumbent.release.resolvedAt) };
+  return { config, release: incumbent.release, target: null, problem: problemOf(cause, incumbent.release.resolvedAt) };
 }
 
 /**
@@ -51,7 +57,7 @@ export function startOfLastGood(flags: ConfigFlags, cause: BatondError): Start |
   const { config, at } = lastGood;
   try {
     const release = isUsable(lastGood.release) ? lastGood.release : releaseOf(config);
-    return { config, release, problem: problemOf(cause, at) };
+    return { config, release, target: null, problem: problemOf(cause, at) };
   } catch {
     return null;
   }
@@ -101,6 +107,16 @@ function lastGoodOf(flags: ConfigFlags): LastGood | null {
 
 function releaseOf(config: Config): Release {
   return resolveRelease(config, { env: process.env, execPath: process.execPath, now: Date.now() });
+}
+
+/** A rollback must be possible whatever was deployed: what is not there is none. */
+function releaseIfAny(config: Config): Release | null {
+  try {
+    return releaseOf(config);
+  } catch (error) {
+    if (error instanceof BatondError) return null;
+    throw error;
+  }
 }
 
 function problemOf({ code, message }: BatondError, configOf: number): ConfigProblem {

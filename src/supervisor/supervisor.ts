@@ -9,15 +9,18 @@ import type { Config } from '../config/config.js';
 import type { Audit } from '../control/audit.js';
 import type {
   ConfigProblem,
+  HistoryRow,
   ReloadOptions,
   ReloadOutcome,
   ReloadStep,
   ReportSummary,
+  RollbackOptions,
   Status,
 } from '../control/messages.js';
 import type { Paths } from '../control/paths.js';
 import { ReloadClient } from '../control/reload-client.js';
 import { BatondError, EXIT } from '../errors.js';
+import type { Attempt } from '../inventory/attempt.js';
 import type { Generation } from '../inventory/generation.js';
 import { Inventory, type NamedFds, type Secrets, type Snapshot } from '../inventory/inventory.js';
 import { describeListener, isDatagram } from '../inventory/listeners.js';
@@ -30,15 +33,21 @@ import type { Log } from '../log.js';
 import { type Fd, native } from '../native.js';
 import { monotonicMs } from '../process/monotonic.js';
 import type { Exit } from '../process/process.js';
-import type { Release } from '../release/release.js';
+import { isSameRelease } from '../release/compare.js';
+import { readTarget, type Target } from '../release/current.js';
+import { type Release, rootOf } from '../release/release.js';
+import type { ReleaseWatch } from '../release/watch.js';
 import type { Activated } from '../systemd/activation.js';
 import { managedBy } from '../systemd/managed-by.js';
 import type { Notifier } from '../systemd/notify.js';
+import { ROLLBACK_ENVIRONMENT } from '../takeover/messages.js';
 import { VERSION } from '../version.js';
+import { Deployment } from './deployment.js';
 import { Drainer } from './drainer.js';
 import { goOn } from './going-on.js';
 import { GoodReleases } from './good-releases.js';
 import { Handover, type SuccessorCommand } from './handover.js';
+import { History } from './history.js';
 import type { Inherited } from './inherit.js';
 import { isSameFile, type Kept } from './kept.js';
 import { Leftovers } from './leftovers.js';
@@ -47,7 +56,7 @@ import { probe } from './probe.js';
 import { describeCut, summaryOf } from './report-words.js';
 import { Reporter } from './reporter.js';
 import { Restarter } from './restarter.js';
-import { Roller } from './roller.js';
+import { Roller, type RollRequest } from './roller.js';
 import { type SpawnContext, spawnWorker } from './spawn-worker.js';
 import { generationStatus } from './status.js';
 import { endStrays } from './strays.js';
@@ -72,7 +81,10 @@ const ON_RECORD_FIRST: ReadonlySet<Phase> = new Set(['opening', 'pausing']);
 
 export interface SupervisorOptions {
   readonly config: Config;
-  readonly release: Release;
+  /** Null only where a rollback is to be carried out, which brings another. */
+  readonly release: Release | null;
+  /** Where release.current led when the release was resolved; null where none is watched. */
+  readonly target: Target | null;
   /** Why config and release are not what stands in the configuration now. */
   readonly configProblem: ConfigProblem | null;
   /** What the status says beside what runs, each a sentence. */
@@ -110,6 +122,13 @@ export class Supervisor {
   readonly #reporter: Reporter;
   readonly #reports: ReportFiles;
   readonly #tickets: TicketSecret;
+  readonly #deployment: Deployment;
+  readonly #history: History;
+  #watch: ReleaseWatch | null = null;
+  /** Which target of release.current was tried last. */
+  #tried: string | null = null;
+  /** The one under way. */
+  #attempt: Attempt | null = null;
   readonly #mirror: Mirror;
   readonly #leftovers = new Leftovers();
   /** The pid of the supervisor that this one has handed everything to. */
@@ -145,6 +164,18 @@ export class Supervisor {
       () => this.#mirror.flush(),
     );
     this.#good = new GoodReleases(paths.stateFile, log, () => this.#inventory);
+    this.#history = new History(paths.historyFile, log);
+    this.#deployment = new Deployment({
+      config,
+      env: options.env,
+      log,
+      serving: () => this.#inventory.incumbent?.release ?? null,
+      step: (step, message) => {
+        this.#reporter.surrounding(step);
+        this.#stepTaken(step, message);
+      },
+      announce: () => this.#announce(),
+    });
     this.#tickets = new TicketSecret((secret) => {
       for (const worker of this.#inventory.workers()) worker.giveTicketSecret(secret);
     });
@@ -201,7 +232,11 @@ export class Supervisor {
     this.#handover = new Handover({
       log,
       timeoutMs: config.upgrade.takeoverTimeoutMs,
-      command: successorCommand,
+      command: () => {
+        const command = successorCommand();
+        if (this.#attempt?.kind !== 'rollback') return command;
+        return { ...command, env: { ...command.env, [ROLLBACK_ENVIRONMENT]: '1' } };
+      },
       freeze: () => this.#freeze(),
       thaw: () => this.#thaw(),
       snapshot: () => this.#snapshot(),
@@ -219,7 +254,7 @@ export class Supervisor {
 
   /** Whether it still gets on: what is under way comes to an end. */
   get alive(): boolean {
-    return !this.#roller.stuck && !this.#handover.stuck;
+    return !this.#roller.stuck && !this.#handover.stuck && !this.#deployment.stuck;
   }
 
   set control(control: ControlGate) {
@@ -231,7 +266,9 @@ export class Supervisor {
     this.#mirror.begin([]);
     for (const { fd, name } of activated) this.#adoptActivated(fd, name);
     this.#good.read();
-    this.#beginStart(this.#options.release);
+    this.#inventory.nextGeneration = this.#history.nextGeneration;
+    this.#beginStart(this.#options.release!);
+    void this.#watchCurrent();
   }
 
   /** Several sockets of a .socket unit have the same name: the number of the descriptor tells them apart. */
@@ -266,8 +303,13 @@ export class Supervisor {
       { event: 'took-over', workers },
       `pid ${process.pid} is the supervisor now, of ${workers} workers`,
     );
+    const { kind, release } = this.#attempt ?? { kind: 'reload', release: null };
+    this.#isTried(this.#options.target);
     this.#activate();
-    if (waits) this.#beginReload();
+    void this.#watchCurrent();
+    // Nobody waits for one that the watch has begun.
+    if (waits || kind === 'watch') this.#beginReload(kind, release);
+    else this.#attempt = null;
   }
 
   /** Goes on with what a supervisor has left that died, or that made way for a restart. */
@@ -277,6 +319,8 @@ export class Supervisor {
     this.#leftovers.take(leftovers);
     for (const { fd, name } of activated) this.#adoptActivated(fd, name);
     if (salvaged) this.#good.read();
+    this.#inventory.nextGeneration = Math.max(this.#inventory.nextGeneration, this.#history.nextGeneration);
+    this.#tried = state.tried ?? null;
     this.#mirror.begin(stored);
     const workers = this.#inventory.workers();
     log.info(
@@ -299,13 +343,15 @@ export class Supervisor {
         activate: () => this.#activate(),
         ready: () => notifier.ready(),
         takeBack: (candidate, cause) => this.#takeBack(candidate, cause),
-        reloadDone: (outcome) => this.#reloadDone(outcome),
-        start: () => this.#beginStart(release),
+        reloadDone: (outcome) => this.#reloadCutOff(outcome),
+        start: () => this.#beginStart(release!),
       },
       state,
       waits,
     );
+    if (this.#attempt?.kind === 'start' && this.#serves(this.#attempt)) this.#startCutOff(this.#attempt);
     this.#mirror.flush();
+    void this.#watchCurrent();
   }
 
   /** True where a client waits for the verdict of a reload. */
@@ -317,21 +363,53 @@ export class Supervisor {
     if (state.reports !== undefined) this.#reporter.restore(state.reports);
     this.#noOldAfterMs = state.noOldAfterMs ?? null;
     this.#tickets.restore(state.tickets ?? null);
-    if (client !== undefined) this.#attend(ReloadClient.adopt(client), state.reloadSinceMs ?? monotonicMs());
+    const sinceMs = state.reloadSinceMs ?? monotonicMs();
+    this.#attend(client === undefined ? null : ReloadClient.adopt(client), sinceMs);
+    this.#attempt = state.attempt ?? null;
     return client !== undefined;
   }
 
   /** Asks for a reload; the client hears the rest. Throws BUSY and STOPPING. */
   reload(client: ReloadClient, { noOldAfterMs }: ReloadOptions): void {
+    this.#refuseOthers();
+    this.#noOldAfterMs = noOldAfterMs;
+    this.#begin(client, 'reload', null);
+  }
+
+  /** The same, to a release of before. Throws NO_ROLLBACK_TARGET too. */
+  rollback(client: ReloadClient, { to }: RollbackOptions): void {
+    this.#refuseOthers();
+    const serving = this.#inventory.incumbent?.release;
+    if (serving === undefined) throw new BatondError('NO_ROLLBACK_TARGET', { reason: 'nothing serves' });
+    const release = to === null ? this.#good.before(serving) : this.#history.releaseOf(to);
+    const refuse = (reason: string) => new BatondError('NO_ROLLBACK_TARGET', { reason });
+    if (release === null) throw refuse('no other release has served that is still there');
+    if (isSameRelease(release, serving)) throw refuse(`generation ${to} is of the release that serves`);
+    this.#noOldAfterMs = null;
+    this.#begin(client, 'rollback', release);
+  }
+
+  /** Throws BUSY and STOPPING. */
+  #refuseOthers(): void {
     if (this.#stopping) throw new BatondError('STOPPING', { name: this.#options.config.name });
-    if (!this.#handover.idle || this.#roller.state !== 'steady') {
+    if (this.#isBusy) {
       throw new BatondError('BUSY', { generation: this.#inventory.nextGeneration - (this.#handover.idle ? 1 : 0) });
     }
-    this.#noOldAfterMs = noOldAfterMs;
-    this.#reporter.begin('reload', this.#inventory.incumbent?.number ?? null);
+  }
+
+  get #isBusy(): boolean {
+    return !this.#handover.idle || this.#roller.state !== 'steady' || this.#deployment.busy;
+  }
+
+  #begin(client: ReloadClient | null, kind: 'reload' | 'watch' | 'rollback', release: Release | null): void {
+    const { current } = this.#options.config.release;
+    const target = current === null ? null : readTarget(current);
+    this.#isTried(target);
+    this.#attempt = this.#newAttempt(kind, release, target);
+    this.#reporter.begin(kind === 'rollback' ? 'rollback' : 'reload', this.#inventory.incumbent?.number ?? null);
     this.#reporter.takeover();
     this.#attend(client, monotonicMs());
-    this.#options.log.info({ event: 'reload' }, 'reload: starting the next supervisor');
+    this.#options.log.info({ event: 'reload', kind }, 'reload: starting the next supervisor');
     this.#options.notifier.reloading();
     this.#client.step('takeover', 'starting the next supervisor');
     this.#handover.begin();
@@ -374,7 +452,9 @@ export class Supervisor {
     this.#stopping = true;
     this.#options.log.info({ event: 'stop' }, 'stopping: no new connections, what is in flight is finished');
     const cause = new BatondError('STOPPING', { name: this.#options.config.name });
+    this.#watch?.close();
     this.#handover.abort(cause);
+    this.#deployment.stop(cause);
     this.#roller.abort(cause);
     this.#sayStopping();
     this.#restarter.freeze();
@@ -410,6 +490,10 @@ export class Supervisor {
     };
   }
 
+  history(): HistoryRow[] {
+    return this.#history.rows();
+  }
+
   reports(): ReportSummary[] {
     return this.#reports.numbers().flatMap((number) => {
       const report = this.#reports.read(number);
@@ -428,14 +512,16 @@ export class Supervisor {
   #state(): Status['state'] {
     if (this.#stopping) return 'stopping';
     if (this.#inventory.incumbent === null) return 'starting';
-    return this.#handover.idle && this.#roller.state === 'steady' ? 'serving' : 'reloading';
+    return this.#isBusy ? 'reloading' : 'serving';
   }
 
   #summary(): string {
+    const { doing } = this.#deployment;
     const { problem } = this.#mirror;
     return [
       summarize(this.#inventory, this.#roller.state, !this.#handover.idle, this.#stopping),
       ...this.#options.remarks,
+      ...(doing === null ? [] : [doing]),
       ...(problem === null ? [] : [`A supervisor that dies cannot be replaced whole: ${problem}.`]),
     ].join(' ');
   }
@@ -449,17 +535,77 @@ export class Supervisor {
 
   // A reload, and whoever waits for it.
 
-  #attend(client: ReloadClient, sinceMs: number): void {
+  #attend(client: ReloadClient | null, sinceMs: number): void {
+    if (client === null) {
+      this.#client.alone(sinceMs);
+      return;
+    }
     this.#client.attend(client, sinceMs, () => {
       const cause = new BatondError('CLIENT_GONE');
       this.#handover.abort(cause);
+      this.#deployment.abort(cause);
       this.#roller.abort(cause);
     });
   }
 
-  #beginReload(): void {
-    this.#roller.begin({
-      release: this.#options.release,
+  /** The symlink is watched by the main process alone; what watches it is loaded when nothing waits for it. */
+  async #watchCurrent(): Promise<void> {
+    const { config, log } = this.#options;
+    const { current, debounceMs, recheckMs } = config.release;
+    if (current === null) return;
+    const { ReleaseWatch } = await import('../release/watch.js');
+    if (this.#stopping) return;
+    const changed = (target: Target) => {
+      const serving = this.#inventory.incumbent?.release;
+      if (this.#isBusy || this.#stopping || serving === undefined) return;
+      this.#isTried(target);
+      this.#mirror.touch();
+      if (rootOf(serving) === target.root) return;
+      log.info({ event: 'current-moved', root: target.root }, `${current} points to ${target.root}`);
+      this.#noOldAfterMs = null;
+      this.#begin(null, 'watch', null);
+    };
+    this.#watch = new ReleaseWatch({ current, debounceMs, recheckMs, log, tried: () => this.#tried, changed });
+  }
+
+  #isTried(target: Target | null): void {
+    if (target !== null) this.#tried = target.identity;
+  }
+
+  #newAttempt(kind: Attempt['kind'], release: Release | null, target: Target | null): Attempt {
+    const { incumbent } = this.#inventory;
+    const from = incumbent === null ? null : { generation: incumbent.number, release: incumbent.release };
+    return { kind, release, generation: null, from, target, outcome: null };
+  }
+
+  /** What has to be so before the roll, then the roll. */
+  #roll(attempt: Attempt, request: RollRequest): void {
+    this.#attempt = attempt;
+    const refuse = (error: Error) => {
+      const facts = { generation: this.#inventory.nextGeneration, reason: error.message };
+      const cause = error instanceof BatondError ? error : new BatondError('CANDIDATE_NOT_STARTED', facts, error);
+      request.done(this.#refusal(cause, request.sinceMs));
+    };
+    const begin = () => {
+      if (this.#stopping) {
+        refuse(new BatondError('STOPPING', { name: this.#options.config.name }));
+        return;
+      }
+      const entered: RollRequest['entered'] = (state, candidate) => {
+        if (candidate !== null) attempt.generation = candidate.number;
+        request.entered(state, candidate);
+      };
+      this.#roller.begin({ ...request, entered });
+    };
+    const preparing = this.#deployment.before(attempt, this.#inventory.nextGeneration);
+    if (preparing === null) begin();
+    else void preparing.then(begin, refuse);
+  }
+
+  #beginReload(kind: Attempt['kind'], wanted: Release | null): void {
+    const release = wanted ?? this.#options.release!;
+    this.#roll(this.#newAttempt(kind, release, this.#options.target), {
+      release,
       kind: 'reload',
       sinceMs: this.#client.sinceMs,
       entered: (state, candidate) => this.#reporter.entered(state, candidate),
@@ -475,9 +621,27 @@ export class Supervisor {
   }
 
   #reloadDone(outcome: ReloadOutcome): void {
+    const attempt = this.#attempt!;
+    if (attempt.kind === 'rollback' && outcome.ok && attempt.from !== null) this.#good.remove(attempt.from.release);
+    const givenUp = !outcome.ok || attempt.kind === 'rollback';
+    const settling = this.#stopping ? null : this.#deployment.after(attempt, outcome, givenUp);
+    if (settling === null) this.#verdict(attempt, outcome);
+    else {
+      attempt.outcome = outcome;
+      this.#mirror.touch();
+      const sinceMs = monotonicMs() - outcome.durationMs;
+      void settling.then((settled) => {
+        this.#verdict(attempt, { ...settled, at: Date.now(), durationMs: monotonicMs() - sinceMs });
+      });
+    }
+  }
+
+  #verdict(attempt: Attempt, outcome: ReloadOutcome): void {
     const { audit, log, notifier } = this.#options;
+    if (this.#attempt === attempt) this.#attempt = null;
     this.#inventory.lastReload = outcome;
     this.#good.save();
+    this.#history.add(attempt, outcome, this.#serves(attempt));
     const fields = {
       event: 'verdict',
       code: outcome.code,
@@ -488,20 +652,56 @@ export class Supervisor {
     else log.error(fields, `reload failed: ${outcome.message}`);
     const { peer } = this.#client;
     if (peer !== null) {
-      audit.action(peer, 'reload', outcome.code ?? 'done', {
-        generation: outcome.generation,
-        noOldAfterMs: this.#noOldAfterMs,
-      });
+      const { generation } = outcome;
+      if (attempt.kind === 'rollback') {
+        const release = attempt.release?.label;
+        audit.action(peer, 'rollback', outcome.code ?? 'done', { generation, release });
+      } else {
+        audit.action(peer, 'reload', outcome.code ?? 'done', { generation, noOldAfterMs: this.#noOldAfterMs });
+      }
     }
     this.#client.verdict(outcome, outcome.ok && this.#noOldAfterMs !== null ? this.#reporter.number : null);
     this.#noOldAfterMs = null;
     this.#reporter.verdict(outcome);
     this.#announce();
-    if (!this.#stopping) notifier.ready();
+    if (this.#stopping) return;
+    notifier.ready();
+    this.#watch?.look();
+  }
+
+  #serves({ generation }: Attempt): boolean {
+    return generation !== null && this.#inventory.incumbent?.number === generation;
+  }
+
+  /** The verdict of a reload that another supervisor did not live to give. */
+  #reloadCutOff(outcome: ReloadOutcome): void {
+    const { incumbent } = this.#inventory;
+    const attempt = this.#attempt ?? this.#attemptCutOff('reload', outcome.ok ? incumbent : null);
+    this.#attempt = attempt;
+    // What follows the roll had begun, and no hook is run twice.
+    if (attempt.outcome === null) this.#reloadDone(outcome);
+    else this.#verdict(attempt, outcome);
+  }
+
+  /** The start whose supervisor died between the commit and its word about it. */
+  #startCutOff(attempt: Attempt): void {
+    const { release, generation } = attempt;
+    const message = `generation ${generation} (${release!.label}) serves`;
+    const common = { ok: true, code: null, exitStatus: 0, message, generation };
+    this.#startDone(release!, { ...common, at: Date.now(), durationMs: 0 });
+  }
+
+  /** Where nothing is on record of what was asked for. */
+  #attemptCutOff(kind: Attempt['kind'], generation: Generation | null): Attempt {
+    const attempt = this.#newAttempt(kind, generation?.release ?? null, null);
+    return generation === null ? attempt : { ...attempt, generation: generation.number };
   }
 
   #takeBack(candidate: Generation, cause: BatondError): void {
     const isStart = this.#inventory.incumbent === null;
+    const attempt = this.#attempt ?? this.#attemptCutOff(isStart ? 'start' : 'reload', candidate);
+    attempt.generation = candidate.number;
+    this.#attempt = attempt;
     this.#roller.takeBack(
       {
         release: candidate.release,
@@ -510,7 +710,13 @@ export class Supervisor {
         entered: (state, generation) => this.#reporter.entered(state, generation),
         passing: () => {},
         step: (step, message) => this.#stepTaken(step, message),
-        done: (outcome) => (isStart ? this.#beginStart(this.#options.release) : this.#reloadDone(outcome)),
+        done: (outcome) => {
+          if (!isStart) this.#reloadDone(outcome);
+          else {
+            this.#history.add(attempt, outcome, false);
+            this.#beginStart(this.#options.release!);
+          }
+        },
       },
       candidate,
       cause,
@@ -518,22 +724,28 @@ export class Supervisor {
   }
 
   #takeoverFailed(cause: BatondError): void {
+    this.#reloadDone(this.#refusal(cause, this.#client.sinceMs));
+  }
+
+  /** The outcome of what ended before its roll began. */
+  #refusal(cause: BatondError, sinceMs: number): ReloadOutcome {
     const serving = this.#inventory.incumbent?.number ?? null;
-    this.#reloadDone({
+    return {
       ok: false,
       code: cause.code,
-      message: `${cause.message}; generation ${serving} keeps serving`,
+      message: `${cause.message}; ${serving === null ? 'nothing serves' : `generation ${serving} keeps serving`}`,
       exitStatus: cause.exitStatus,
       generation: serving,
       at: Date.now(),
-      durationMs: monotonicMs() - this.#client.sinceMs,
-    });
+      durationMs: monotonicMs() - sinceMs,
+    };
   }
 
   // The first start.
 
   #beginStart(release: Release): void {
-    this.#roller.begin({
+    this.#isTried(this.#options.target);
+    this.#roll(this.#newAttempt('start', release, this.#options.target), {
       release,
       kind: 'start',
       sinceMs: monotonicMs(),
@@ -547,6 +759,10 @@ export class Supervisor {
 
   #startDone(release: Release, outcome: ReloadOutcome): void {
     const { log, notifier } = this.#options;
+    const attempt = this.#attempt!;
+    this.#attempt = null;
+    this.#history.add(attempt, outcome, outcome.ok);
+    const settling = this.#stopping ? null : this.#deployment.after(attempt, outcome, this.#fellBack);
     if (outcome.ok) {
       log.info({ event: 'ready', generation: outcome.generation, durationMs: outcome.durationMs }, outcome.message);
       this.#good.save();
@@ -554,6 +770,7 @@ export class Supervisor {
       this.#inventory.listeners.closeUnasked();
       this.#announce();
       notifier.ready();
+      this.#watch?.look();
       return;
     }
     if (this.#stopping) return;
@@ -569,20 +786,25 @@ export class Supervisor {
       this.#beginStart(previous);
       return;
     }
-    notifier.status(`Could not start: ${outcome.message}.`);
-    if (this.#leftovers.size > 0) {
-      // There are workers of an older supervisor that serve; the next one tries again.
-      this.#mirror.flush();
-      this.#end(EXIT.software);
-      return;
-    }
-    this.#endAllWith(EXIT.software);
+    const end = () => {
+      if (this.#stopping) return;
+      notifier.status(`Could not start: ${outcome.message}.`);
+      if (this.#leftovers.size > 0) {
+        // There are workers of an older supervisor that serve; the next one tries again.
+        this.#mirror.flush();
+        this.#end(EXIT.software);
+        return;
+      }
+      this.#endAllWith(EXIT.software);
+    };
+    if (settling === null) end();
+    else void settling.then(end);
   }
 
   // A generation that cannot be kept.
 
   #regret(generation: Generation, reason: string): boolean {
-    if (this.#stopping || this.#roller.state !== 'steady' || !this.#handover.idle) return false;
+    if (this.#stopping || this.#isBusy) return false;
     if (this.#regretted.has(generation.number)) return false;
     const previous = this.#good.before(generation.release);
     if (previous === null) return false;
@@ -594,7 +816,10 @@ export class Supervisor {
       `${cause.message}: going back to the last good release, ${previous.label}`,
     );
     this.#reporter.begin('regret', generation.number);
-    this.#roller.begin({
+    const { current } = this.#options.config.release;
+    const target = current === null ? null : readTarget(current);
+    const isItsOwn = target?.root === rootOf(generation.release);
+    this.#roll(this.#newAttempt('regret', previous, isItsOwn ? target : null), {
       release: previous,
       kind: 'regret',
       sinceMs: monotonicMs(),
@@ -787,7 +1012,11 @@ export class Supervisor {
     const reports = this.#reporter.record;
     const tickets = this.#tickets.record;
     const noOldAfterMs = this.#noOldAfterMs;
-    return { state: { ...state, reloadSinceMs, noOldAfterMs, patient, reports, mirrored: true, tickets }, fds };
+    const [attempt, tried] = [this.#attempt, this.#tried];
+    return {
+      state: { ...state, reloadSinceMs, noOldAfterMs, patient, reports, attempt, tried, mirrored: true, tickets },
+      fds,
+    };
   }
 
   #mirrored(): Mirrored {

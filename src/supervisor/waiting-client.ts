@@ -47,6 +47,12 @@ export class WaitingClient {
     client.onGone = onGone;
   }
 
+  /** A reload that nobody waits for. */
+  alone(sinceMs: number): void {
+    this.#client = null;
+    this.#sinceMs = sinceMs;
+  }
+
   step(step: ReloadStep, message: string): void {
     this.#client?.line({ event: 'step', step, message, atMs: monotonicMs() - this.#sinceMs });
   }

@@ -85,7 +85,7 @@ function readCgroup(): string {
  * print() would fail with EAGAIN whenever journald is slow. libuv clears it on request; the handle is Node's own way to
  * ask, and works on a duplicate, since the flag is of the file and not of the number.
  */
-function makeBlocking(fd: Fd): void {
+export function makeBlocking(fd: Fd): void {
   const socket = new Socket({ fd: native().dup(fd), readable: false, writable: true });
   const { _handle: handle } = socket as unknown as { _handle: { setBlocking(on: boolean): number } };
   handle.setBlocking(true);

@@ -10,6 +10,9 @@ export const TAKEOVER_VERSION = 1;
 /** How the successor learns that it is one: the number of its end of the channel. */
 export const TAKEOVER_ENVIRONMENT = 'BATOND_TAKEOVER';
 
+/** Set for the successor of a rollback: it may find no release of its own, since it is to run another. */
+export const ROLLBACK_ENVIRONMENT = 'BATOND_ROLLBACK';
+
 /** Below the kernel's 253 (unix(7)), so that a batch always fits. */
 export const FDS_PER_BATCH = 200;
 

@@ -42,6 +42,11 @@ beforeAll(() => {
         if (noOldAfterMs !== null) expect(Number.isSafeInteger(noOldAfterMs) && noOldAfterMs > 0).toBe(true);
         client.line({ event: 'step', step: 'boot', message: '', atMs: 0 }, true);
       },
+      rollback: (client, { to }) => {
+        if (to !== null) expect(Number.isSafeInteger(to) && to > 0).toBe(true);
+        client.line({ event: 'step', step: 'boot', message: '', atMs: 0 }, true);
+      },
+      history: () => [],
       reports: () => [],
       report: (wanted) => {
         if (wanted !== null) expect(Number.isSafeInteger(wanted)).toBe(true);
@@ -60,8 +65,9 @@ afterAll(() => {
 const target = fc.oneof(
   fc.constantFrom('/v1/status', '/v1/reload', '/v1/reports', '/v1/reports/last', '/v1/reports/7', '/v1/stop'),
   fc.constantFrom('//', '/', '*', 'http://', 'http://[', '/v1/../v1/status', '/%', '/v1/reports/999999999999999999'),
+  fc.constantFrom('/v1/rollback', '/v1/history'),
   fc
-    .tuple(fc.constant('/v1/reload?no_old_after_ms='), fc.oneof(number.map(String), text))
+    .tuple(fc.constantFrom('/v1/reload?no_old_after_ms=', '/v1/rollback?to='), fc.oneof(number.map(String), text))
     .map((parts) => parts.join('')),
   text.map((part) => `/${part}`),
 );

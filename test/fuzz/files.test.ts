@@ -3,17 +3,21 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
+import pino from 'pino';
 import { afterAll, expect } from 'vitest';
 import { isOutcome } from '../../src/control/check-line.js';
+import { BatondError } from '../../src/errors.js';
 import { isRelease } from '../../src/inventory/check-snapshot.js';
+import { readHistory, writeHistory } from '../../src/inventory/history-file.js';
 import { isComplete, totals } from '../../src/inventory/report.js';
 import { ReportFiles } from '../../src/inventory/report-files.js';
 import { readState, writeState } from '../../src/inventory/state-file.js';
 import { isSameRelease, isUsable } from '../../src/release/compare.js';
+import { History } from '../../src/supervisor/history.js';
 import { readStamp, stampUnit } from '../../src/systemd/unit-stamp.js';
 import { fuzz } from './fuzz.js';
 import { damaged, mutated, text } from './messages.js';
-import { outcome, release, report } from './state.js';
+import { historyEntry, outcome, release, report } from './state.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'batond-fuzz-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -57,6 +61,38 @@ fuzz(
       isUsable(one);
     }
     if (read?.lastReload != null) expect(isOutcome(read.lastReload)).toBe(true);
+  },
+  { share: 0.2 },
+);
+
+const entries = fc.array(historyEntry, { maxLength: 3 });
+
+fuzz(
+  'files: the history, there and back',
+  entries,
+  (input) => {
+    const path = join(folder, 'whole-history.json');
+    writeHistory(path, input);
+    expect(readHistory(path)).toEqual(JSON.parse(JSON.stringify(input)));
+  },
+  { share: 0.2 },
+);
+
+fuzz(
+  'files: a damaged history',
+  written(entries.map((all) => ({ version: 1, entries: all }))),
+  (bytes) => {
+    const path = join(folder, 'history.json');
+    writeFileSync(path, bytes);
+    const history = new History(path, pino({ enabled: false }));
+    expect(Number.isSafeInteger(history.nextGeneration)).toBe(true);
+    for (const { generation } of history.rows()) {
+      try {
+        expect(isRelease(history.releaseOf(generation ?? 0))).toBe(true);
+      } catch (error) {
+        expect(error).toBeInstanceOf(BatondError);
+      }
+    }
   },
   { share: 0.2 },
 );

@@ -1,7 +1,9 @@
 /** Valid snapshots, reports and state files, to be read as they are or damaged. */
 import fc from 'fast-check';
 import type { ReloadOutcome } from '../../src/control/messages.js';
+import type { Attempt } from '../../src/inventory/attempt.js';
 import type { GenerationRecord } from '../../src/inventory/generation.js';
+import type { HistoryEntry } from '../../src/inventory/history-file.js';
 import type { Secrets, Snapshot } from '../../src/inventory/inventory.js';
 import type { ListenerRecord } from '../../src/inventory/listeners.js';
 import { type OpenReport, REPORT_VERSION, type Report } from '../../src/inventory/report.js';
@@ -46,12 +48,22 @@ const drain = fc.record({
   cut: fc.record({ idle: count, drainTimeout: count, noOldAfter: count }),
   workers: fc.record({ timedOut: count, killed: count, lost: count }),
 });
-const phase = fc.constantFrom('takeover', 'boot', 'probe', 'switch', 'soak', 'commit', 'rollback' as const);
+const phase = fc.constantFrom(
+  'takeover',
+  'verify',
+  'hook',
+  'boot',
+  'probe',
+  'switch',
+  'soak',
+  'commit',
+  'rollback' as const,
+);
 
 export const report: fc.Arbitrary<Report> = fc.record({
   version: fc.constant(REPORT_VERSION),
   number: count,
-  kind: fc.constantFrom('reload', 'regret'),
+  kind: fc.constantFrom('reload', 'rollback', 'regret'),
   startedAt: ms,
   from: or(count),
   to: or(count),
@@ -121,6 +133,29 @@ const generation: fc.Arbitrary<GenerationRecord> = fc.record({
   workers: list(worker),
 });
 
+const kind = fc.constantFrom('start', 'reload', 'watch', 'rollback', 'regret' as const);
+
+export const historyEntry: fc.Arbitrary<HistoryEntry> = fc.record({
+  generation: or(count),
+  kind,
+  release: or(release),
+  root: or(short),
+  at: ms,
+  durationMs: ms,
+  verdict: fc.constantFrom('serving', 'replaced', 'rolledBack', 'refused'),
+  code: or(short),
+  message: short,
+});
+
+const attempt: fc.Arbitrary<Attempt> = fc.record({
+  kind,
+  release: or(release),
+  generation: or(count),
+  from: or(fc.record({ generation: count, release })),
+  target: or(fc.record({ root: short, identity: short })),
+  outcome: or(outcome),
+});
+
 export const snapshot: fc.Arbitrary<Snapshot & Secrets> = fc.record(
   {
     version: fc.constant(1),
@@ -137,6 +172,8 @@ export const snapshot: fc.Arbitrary<Snapshot & Secrets> = fc.record(
     noOldAfterMs: or(ms),
     patient: list(fc.record({ report: count, sinceMs: ms })),
     reports: fc.record({ last: count, open: list(open), pid: count }),
+    attempt: or(attempt),
+    tried: or(short),
     tickets: or(fc.record({ secret: short, madeAtMs: ms })),
   },
   {

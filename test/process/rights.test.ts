@@ -49,8 +49,10 @@ asRoot('the control socket', () => {
     const seen = await batondAs(READER, service, 'status', '--json');
     expect(JSON.parse(seen.stdout)).toMatchObject({ name: 'shop', state: 'serving' });
     expect((await batondAs(READER, service, 'report', '--list')).status).toBe(0);
+    expect((await batondAs(READER, service, 'history')).status).toBe(0);
     for (const [command, what] of [
       ['reload', 'reload shop'],
+      ['rollback', 'roll back shop'],
       ['stop', 'stop shop'],
     ] as const) {
       const { status, stderr } = await batondAs(READER, service, command);
@@ -71,6 +73,7 @@ asRoot('the control socket', () => {
         code: 'NOT_PERMITTED',
         peerComm: expect.any(String),
       }),
+      expect.objectContaining({ peerUid: 71_001, asked: 'may not roll back shop (POST /v1/rollback)' }),
       expect.objectContaining({ peerUid: 71_001, asked: 'may not stop shop (POST /v1/stop)' }),
       expect.objectContaining({ peerUid: 71_009, asked: 'may not see the status of shop (GET /v1/status)' }),
     ]);
@@ -95,6 +98,21 @@ asRoot('the control socket', () => {
     expect((await batondAs(member, service, 'stop')).status).toBe(0);
     expect(await service.exit).toBe(0);
     expect(entries(service, 'audit').at(-1)).toMatchObject({ action: 'stop', outcome: 'asked', peerUid: ACTOR.uid });
+  });
+
+  test('has a rollback on record with what was asked for and what came of it', async () => {
+    await using service = await startOpen(`act = ["user:${ACTOR.uid}"]`);
+    expect((await batondAs(ACTOR, service, 'rollback', '--to', '7')).status).not.toBe(0);
+    service.deploy('answers');
+    expect((await service.reload()).status).toBe(0);
+    const { status, stderr } = await batondAs(ACTOR, service, 'rollback');
+    expect(status, stderr).toBe(0);
+    expect(entries(service, 'audit').filter(({ action }) => action === 'rollback')).toEqual([
+      expect.objectContaining({ outcome: 'asked', peerUid: ACTOR.uid, to: 7 }),
+      expect.objectContaining({ outcome: 'NO_ROLLBACK_TARGET', peerUid: ACTOR.uid, to: 7 }),
+      expect.objectContaining({ outcome: 'asked', peerUid: ACTOR.uid, to: null }),
+      expect.objectContaining({ outcome: 'done', peerUid: ACTOR.uid, generation: 3, release: 'r1@1.0.0' }),
+    ]);
   });
 
   test('follows a changed config at the next reload', async () => {

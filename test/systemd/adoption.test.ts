@@ -125,7 +125,7 @@ suite(`under systemd${available.ok ? '' : ` (${available.why})`}`, () => {
     ]);
     expect(left.stdout).toBe('');
     await service.lab.exec(['systemctl', 'start', 'shop']);
-    expect(serving(await service.status()).number).toBe(1);
+    expect(serving(await service.status()).number).toBe(2);
     await service.expectNoLeftovers();
   }, 60_000);
 
@@ -173,7 +173,12 @@ suite(`under systemd${available.ok ? '' : ` (${available.why})`}`, () => {
     await service.lab.exec(['systemctl', 'start', 'shop'], { check: false });
     expect(hasFallen(share)).toBe(true);
     const status = await untilReplaced(service, 0);
-    expect(serving(status).number).toBe(2);
+    expect(serving(status).number).toBe(3);
+    expect(await service.history()).toMatchObject([
+      { kind: 'start', generation: 1, verdict: 'replaced' },
+      { kind: 'start', generation: 2, verdict: 'refused', code: 'SUPERVISOR_DIED' },
+      { kind: 'start', generation: 3, verdict: 'serving' },
+    ]);
     await service.expectNoLeftovers();
   }, 60_000);
 

@@ -56,11 +56,11 @@ const BAD_VALUES: readonly (readonly [toml: string, message: string])[] = [
   ['[stop]\nbanana = 1', '3: stop.banana: unknown key; known here are kill_timeout'],
   [
     'banana = 1',
-    '2: banana: unknown key; known at the top are name, entry, args, command, runtime, runtime_args, directory, workers, ready, env, listener, upgrade, stop, restart, control, log',
+    '2: banana: unknown key; known at the top are name, entry, args, command, runtime, runtime_args, directory, workers, ready, env, listener, upgrade, release, hooks, stop, restart, control, log',
   ],
   [
     '"a b" = 1\nworkers = 1',
-    `2: "a b": unknown key; known at the top are ${'name, entry, args, command, runtime, runtime_args, directory, workers, ready, env, listener, upgrade, stop, restart, control, log'}`,
+    `2: "a b": unknown key; known at the top are ${'name, entry, args, command, runtime, runtime_args, directory, workers, ready, env, listener, upgrade, release, hooks, stop, restart, control, log'}`,
   ],
   ['upgrade.probee = "/"', '2: upgrade.probee: unknown key; did you mean probe?'],
   ['upgrade = { probee = "/" }', '2: upgrade.probee: unknown key; did you mean probe?'],
@@ -395,6 +395,8 @@ describe('what comes out', () => {
         regretMs: 300_000,
         stateMaxBytes: 256 * 2 ** 20,
       },
+      release: { current: null, debounceMs: 200, recheckMs: 30_000, verify: 'off', publicKey: null, revert: false },
+      hooks: { preReload: null, postReload: null, onError: null, timeoutMs: 60_000 },
       stop: { killTimeoutMs: 5000 },
       restart: { delayMs: 100, delayMaxMs: 10_000, limit: 10, stableMs: 10_000 },
       control: { read: [], act: [] },
@@ -596,6 +598,8 @@ describe('the summary', () => {
       ['upgrade.probe', 'none', 'default'],
       ['upgrade.regret', '5m', 'default'],
       ['upgrade.state_max', '256MiB', 'default'],
+      ['release.current', 'none watched', 'default'],
+      ['release.verify', 'off', 'default'],
       ['stop.kill_timeout', '5s', 'default'],
       ['restart.delay', '100ms', 'default'],
       ['restart.delay_max', '10s', 'default'],
@@ -621,6 +625,48 @@ describe('the summary', () => {
       config: loaded.config,
       origins: { name: 'package.json', entry: '[entry]', workers: 'default' },
     });
+  });
+});
+
+describe('the release', () => {
+  const toml = (text: string) => `entry = "a.js"\n${text}`;
+
+  test('is where release.current leads, where no directory is named', () => {
+    write(toml('[release]\ncurrent = "srv/current"\nverify = "signature"\npublic_key = "shop.pub"\nrevert = true'));
+    const { config, origins } = readConfig({ cwd, flags: {}, cores: 4 });
+    expect(config).toMatchObject({
+      directory: join(cwd, 'srv/current'),
+      program: { entry: join(cwd, 'srv/current/a.js') },
+      release: {
+        current: join(cwd, 'srv/current'),
+        verify: 'signature',
+        publicKey: join(cwd, 'shop.pub'),
+        revert: true,
+      },
+    });
+    expect(origins.directory).toBe('batond.toml:3');
+  });
+
+  test.each([
+    [
+      'directory = "elsewhere"\n[release]\ncurrent = "srv/current"',
+      /^batond.toml:2: directory: .*elsewhere is not in release.current \(.*srv\/current\): it would not follow the symlink$/,
+    ],
+    ['[release]\nverify = "signature"', /3: release.verify: "signature" needs a release.public_key to check it with$/],
+    ['[release]\nrevert = true', /3: release.revert: there is no release.current that could be pointed back$/],
+    ['[release]\nrevert = "yes"', /3: release.revert: "yes" is not allowed: true or false$/],
+    ['[hooks]\npre_reload = "make"', /3: hooks.pre_reload: "make" is not allowed: a list of strings, at least one$/],
+    [
+      '[release]\ncurrent = "srv/current"\nverify = "signature"\npublic_key = "srv/current/key.pub"',
+      /5: release.public_key: it is part of the release that it is to verify$/,
+    ],
+    [
+      '[release]\nverify = "signature"\npublic_key = "/etc/shop.pub"',
+      /3: release.verify: .*batond.toml is part of the release that it wants verified: keep it elsewhere$/,
+    ],
+  ])('%j is refused', (text, message) => {
+    write(toml(text));
+    expect(errorOf(() => load()).message).toMatch(message);
   });
 });
 

@@ -330,6 +330,10 @@ describe('a reload whose supervisor has died', () => {
       ok: false,
       generation: 1,
     });
+    const failed = { ok: false, code: 'CANDIDATE_EXITED', message: 'it exited', exitStatus: 1, generation: 1 };
+    const outcome = { ...failed, at: 1, durationMs: 7 };
+    const attempt = { kind: 'reload', release: null, generation: 2, from: null, target: null, outcome } as const;
+    expect(reloadAfterDeath({ ...incumbent(1), reports: reports(2), attempt }, 350)).toMatchObject(failed);
     expect(reloadAfterDeath(incumbent(1), 350)).toBeNull();
   });
 });

@@ -7,6 +7,7 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ReloadOutcome, Status } from '../../../src/control/messages.js';
+import { type HistoryEntry, readHistory } from '../../../src/inventory/history-file.js';
 import { faultEnvironment } from '../faults/faults.js';
 import { type LoadHandle, type LoadOptions, startLoadProcess } from '../load/start-load.mjs';
 import { batond, type CommandResult, MAIN, NODE, ROOT } from './batond.js';
@@ -157,6 +158,21 @@ export class HostedService implements AsyncDisposable {
     const { status, stdout, stderr } = await this.batond('status', '--json');
     if (status !== 0) throw new Error(`status: ${stderr}\n${this.#log}`);
     return JSON.parse(stdout) as Status;
+  }
+
+  /** What was run and tried, as it is on disk; the oldest first. */
+  history(): HistoryEntry[] {
+    return readHistory(join(this.folder, 'state/history.json'));
+  }
+
+  /** Waits until the release has a verdict, and returns the last one. */
+  async untilJudged(release: string): Promise<HistoryEntry> {
+    const history = await eventually(
+      () => this.history(),
+      (entries) => entries.at(-1)?.release?.directory === this.releases.path(release),
+      { deadlineMs: 30_000, what: () => `${release} has a verdict; log:\n${this.#log}` },
+    );
+    return history.at(-1)!;
   }
 
   /** The generation that serves. */

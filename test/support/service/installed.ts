@@ -4,7 +4,7 @@
  */
 import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { ReloadOutcome, Status } from '../../../src/control/messages.js';
+import type { HistoryRow, ReloadOutcome, Status } from '../../../src/control/messages.js';
 import { type ExecResult, type Lab, startLab } from '../lab/start-lab.mjs';
 import { type LoadHandle, type LoadOptions, startLoadProcess } from '../load/start-load.mjs';
 import { MAIN, NODE, ROOT } from './batond.js';
@@ -17,6 +17,8 @@ export interface InstalledOptions {
   readonly workers?: number;
   /** More arguments of `batond install`. */
   readonly args?: readonly string[];
+  /** Called when the first release is there; what it returns are still more of them. */
+  readonly prepare?: (service: InstalledService) => readonly string[];
   readonly env?: Readonly<Record<string, string>>;
 }
 
@@ -36,6 +38,7 @@ export class InstalledService implements AsyncDisposable {
     app = 'answers',
     workers = 2,
     args = [],
+    prepare = () => [],
     env = {},
   }: InstalledOptions = {}): Promise<InstalledService> {
     const service = new InstalledService(await startLab(), await freePort());
@@ -51,6 +54,7 @@ export class InstalledService implements AsyncDisposable {
         String(workers),
         ...Object.entries(variables).flatMap(([key, value]) => ['--env', `${key}=${value}`]),
         ...args,
+        ...prepare(service),
         '--now',
       );
       return service;
@@ -71,6 +75,11 @@ export class InstalledService implements AsyncDisposable {
 
   async status(): Promise<Status> {
     return JSON.parse((await this.batond('status', '--json')).stdout) as Status;
+  }
+
+  /** What was run and tried; the oldest first. */
+  async history(): Promise<HistoryRow[]> {
+    return JSON.parse((await this.batond('history', '--json')).stdout) as HistoryRow[];
   }
 
   /** `systemctl reload shop`: its status is the verdict. */

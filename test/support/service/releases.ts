@@ -48,8 +48,20 @@ export class Releases {
     return join(this.#folder, 'current');
   }
 
+  /** The folder of a release. */
+  path(name: string): string {
+    return join(this.#folder, name);
+  }
+
   /** Makes the next release and lets `current` point to it; returns its name. */
   deploy(app: App): string {
+    const name = this.make(app);
+    this.pointTo(name);
+    return name;
+  }
+
+  /** Makes the next release, to which nothing points yet; returns its name. */
+  make(app: App): string {
     const name = `r${++this.#count}`;
     const folder = join(this.#folder, name);
     mkdirSync(folder);
@@ -59,7 +71,6 @@ export class Releases {
       copyFileSync(join(FIXTURES, 'answers.js'), join(folder, 'answers.js'));
       copyFileSync(join(FIXTURES, `${app}.js`), join(folder, 'server.js'));
     }
-    this.pointTo(name);
     return name;
   }
 
