@@ -4,6 +4,7 @@
  * that ran yesterday. Whoever asks for a reload is there to be told; such a start has nobody, so it says so in the status.
  */
 import { availableParallelism } from 'node:os';
+import { isConfig } from '../config/check-config.js';
 import type { Config } from '../config/config.js';
 import type { ConfigFlags } from '../config/keys.js';
 import { loadConfig } from '../config/load.js';
@@ -42,7 +43,8 @@ export function readStart(flags: ConfigFlags, configFile: string | undefined, go
 export function startOfLive(cause: BatondError): Start | null {
   const { live } = readLive(pathsOf('', process.env).liveFile);
   const incumbent = live?.state.generations.find(({ role }) => role === 'incumbent');
-  if (live === null || incumbent === undefined) return null;
+  // An older batond may have written it.
+  if (live === null || incumbent === undefined || !isConfig(live.config)) return null;
   const { config } = live;
   return { config, release: incumbent.release, target: null, problem: problemOf(cause, incumbent.release.resolvedAt) };
 }

@@ -12,6 +12,7 @@ const TOLD = new Set([
   'inventory/report.ts', // when the reload began
   'supervisor/going-on.ts', // when the verdict was given
   'supervisor/roller.ts', // when the verdict was given
+  'supervisor/start-config.ts', // when a configuration was good
   'supervisor/supervisor.ts', // when the verdict was given
 ]);
 /** `now` of a release is what `batond status` says of its age. */
