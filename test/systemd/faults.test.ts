@@ -50,39 +50,42 @@ suite(`under systemd${available.ok ? '' : ` (${available.why})`}`, () => {
     await service.expectNoLeftovers();
   });
 
-  test.each<[string, Falling, number]>([
+  test.each<[string, Falling]>([
     [
       'the successor that hangs as it becomes the main process',
       { machine: 'successor', state: 'waiting', event: 'yours', strikes: [{ role: 'self', signal: 'SIGSTOP' }] },
-      1,
     ],
     [
       'the successor that is killed as it becomes the main process',
       { machine: 'successor', state: 'waiting', event: 'yours', strikes: [{ role: 'self', signal: 'SIGKILL' }] },
-      1,
     ],
     [
       'the supervisor that is killed while it hands over',
       { machine: 'predecessor', state: 'handing', event: 'took', strikes: [{ role: 'self', signal: 'SIGKILL' }] },
-      1,
     ],
     [
       'the supervisor that hangs in the switch',
       { machine: 'roll', state: 'switching', event: 'opened', strikes: [{ role: 'self', signal: 'SIGSTOP' }] },
-      1,
     ],
   ])(
     '%s is replaced, and the reload fails without a loss',
-    async (_name, fault, status) => {
+    async (_name, fault) => {
       await using service = await start([WATCHDOG]);
       const load = await service.load({ modes: MODES });
       const { supervisor } = await service.status();
       armAll(service.lab.share, [fault], 1);
-      const asked = await service.lab.exec(['systemctl', 'reload', 'shop'], { check: false, timeoutMs: 60_000 });
+      // systemd has its own opinion of a reload in which the main process dies: that it failed, unless it has not heard
+      // of the end of ExecReload= before the next main process is ready.
+      await service.lab.exec(['systemctl', 'reload', 'shop'], { check: false, timeoutMs: 60_000 });
       const [struck] = fallen(service.lab.share);
       expect(struck, await service.journal()).toBeDefined();
-      expect(asked.status).toBe(status);
       await untilReplaced(service, struck!.pid!);
+      const { lastReload } = await eventually(
+        () => service.status(),
+        (seen) => seen.lastReload !== null && seen.state === 'serving',
+        { what: () => 'the verdict is on record' },
+      );
+      expect(lastReload).toMatchObject({ ok: false, code: 'SUPERVISOR_DIED' });
       expect(Number(await service.show('MainPID'))).not.toBe(supervisor.pid);
       service.deploy('answers');
       await service.untilDrained();
