@@ -1,4 +1,5 @@
 /** Checks what came over a worker's channel: a worker runs the user's code, so nothing it sends is taken on trust. */
+import { isMeasures, withDefaults } from './decode-measures.js';
 import type { FromWorker, ListenAddress } from './messages.js';
 
 const isText = (value: unknown, max = 4_096): value is string => typeof value === 'string' && value.length <= max;
@@ -20,14 +21,7 @@ const CHECKS: Record<FromWorker['type'], (message: Fields) => boolean> = {
   opened: (m) => isCount(m.id),
   paused: (m) => isCount(m.id),
   drained: (m) => isCount(m.id) && isTally(m.tally),
-  measures: (m) =>
-    isCount(m.id) &&
-    isCount(m.requests) &&
-    isCount(m.inFlight) &&
-    isCount(m.connections) &&
-    isMeasure(m.rssBytes) &&
-    isMeasure(m.heapUsedBytes) &&
-    isMeasure(m.utilization),
+  measures: (m) => isCount(m.id) && isMeasures(m),
   state: (m) => isFlag(m.saves) && (m.restores === null || m.restores === 'rollback' || m.restores === 'empty'),
   saved: (m) => isCount(m.to) && isCount(m.bytes) && isMeasure(m.ms),
   unsaved: (m) => isCount(m.to) && (m.tooLargeBytes === null || isCount(m.tooLargeBytes)) && isText(m.reason, 2_000),
@@ -47,7 +41,9 @@ export function decodeFromWorker(value: unknown): FromWorker | null {
   const message = value as Fields;
   const type = message.type;
   if (typeof type !== 'string' || !Object.hasOwn(CHECKS, type)) return null;
-  return CHECKS[type as FromWorker['type']](message) ? (message as FromWorker) : null;
+  if (!CHECKS[type as FromWorker['type']](message)) return null;
+  const known = message as FromWorker;
+  return known.type === 'measures' ? withDefaults(known) : known;
 }
 
 function isTally(value: unknown): boolean {

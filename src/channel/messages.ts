@@ -20,7 +20,7 @@
  *      |  --- pause {id} --------------------------> |   <-- paused {id}     accepts no more; `open` resumes
  *      |  --- link {peer} + fd --------------------> |   a direct channel to a worker of the other generation
  *      |  --- drain {id, idle, timeoutMs} ---------> |   <-- drained {id}    nothing in flight, no connection left
- *      |  --- measure {id} ------------------------> |   <-- measures {id, ...}
+ *      |  --- measure {id, delay?} ----------------> |   <-- measures {id, ...}
  *      |  --- attend {id} -------------------------> |   <-- standing {id, ...}   from a supervisor that came after one
  *      |                                             |       that died; a `listen` that waits is asked again
  *
@@ -64,6 +64,21 @@ export type ListenAddress =
 /** When a worker counts as ready: see `ready` in batond.toml. */
 export type ReadyBy = 'listen' | 'notify' | 'load';
 
+/**
+ * How late the event loop was: samples since the start of the worker, as long as it was watched. `over` are counts by
+ * bucket of LATENCY_BOUNDS_MS.
+ */
+export interface LoopDelaySeen {
+  readonly count: number;
+  readonly sumMs: number;
+  readonly maxMs: number;
+  readonly over: readonly number[];
+}
+
+/**
+ * What a worker counts. From `errors` on all is since its start, so that any number of readers can take differences; an
+ * older preload does not say it, and nothing is what it then counts.
+ */
 export interface Measures {
   /** Requests begun since the start of the worker. */
   readonly requests: number;
@@ -74,6 +89,19 @@ export interface Measures {
   readonly heapUsedBytes: number;
   /** performance.eventLoopUtilization() since the last measure, 0 to 1. */
   readonly utilization: number;
+  /** Answers of 5xx. */
+  readonly errors: number;
+  /** Requests whose connection closed before their answer was complete. */
+  readonly aborted: number;
+  /**
+   * How long answers took, from the head of the request to the last byte: counts by bucket of LATENCY_BOUNDS_MS. Upgrades,
+   * CONNECT and event streams are not among them.
+   */
+  readonly latency: readonly number[];
+  /** performance.eventLoopUtilization(). */
+  readonly loop: { readonly activeMs: number; readonly idleMs: number };
+  /** Null while nobody asks for it: to watch wakes an idle process. */
+  readonly delay: LoopDelaySeen | null;
 }
 
 export type Idle = 'move' | 'wait' | 'close';
@@ -154,7 +182,8 @@ export type ToWorker =
   | { readonly type: 'drain'; readonly id: number; readonly idle: Idle; readonly timeoutMs: number }
   /** With one descriptor: a direct channel to that worker, see peer-messages.ts. Either end may send. */
   | { readonly type: 'link'; readonly peer: string }
-  | { readonly type: 'measure'; readonly id: number }
+  /** With `delay` the event loop is watched, until nobody has asked so for a while. */
+  | { readonly type: 'measure'; readonly id: number; readonly delay?: boolean }
   /** `to` is the generation that wants it: a later `save` takes the place of one that is under way. */
   | { readonly type: 'save'; readonly to: number; readonly maxBytes: number }
   /** With one descriptor: what worker `from` (its slot) of that generation saved. One after the other, in this order. */

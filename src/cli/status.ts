@@ -15,8 +15,14 @@ export function registerStatus(program: Command): void {
       const { ControlClient } = await import('../control/client.js');
       const { serviceName } = await import('./service-name.js');
       const status = await new ControlClient(await serviceName(options), process.env).status();
-      print(options.json === true ? `${JSON.stringify(status, null, 2)}\n` : renderStatus(status, columns()));
+      print(options.json === true ? renderJson(status) : renderStatus(status, columns()));
     });
+}
+
+/** Counts by bucket on one line, since there are more than a hundred; a text has no line break between its quotes. */
+export function renderJson(status: Status): string {
+  const json = JSON.stringify(status, null, 2);
+  return `${json.replace(/\[\n[\d.,\s]+\]/g, (numbers) => numbers.replace(/\s+/g, ''))}\n`;
 }
 
 export function renderStatus(status: Status, width = 80): string {
@@ -30,7 +36,7 @@ export function renderStatus(status: Status, width = 80): string {
       row('listener', `${address}${origin === 'asked' ? '' : ` (${origin})`}`),
     ),
   ];
-  for (const generation of status.generations) lines.push('', ...renderGeneration(generation));
+  for (const generation of status.generations) lines.push('', ...renderGeneration(generation, width));
   lines.push('', ...renderLastReload(status, width), ...renderConfigProblem(status, width));
   return `${lines.join('\n')}\n`;
 }
@@ -54,15 +60,33 @@ function renderConfigProblem({ configProblem }: Status, width: number): string[]
   return ['', row('refused', code), ...text.map((line) => row('', line))];
 }
 
-function renderGeneration(generation: GenerationStatus): string[] {
+function renderGeneration(generation: GenerationStatus, width: number): string[] {
   const left = generation.drainLeftMs === null ? '' : `, at most ${duration(generation.drainLeftMs)} more`;
   return [
     row('generation', `${generation.number}, ${ROLES[generation.role]}${left}`),
     row('release', `${generation.release}  ${generation.entry}`),
     '  slot      pid  state      uptime    memory  in flight  connections   requests',
     ...generation.workers.map(renderWorker),
+    ...renderAnswers(generation, width),
   ];
 }
+
+/** Since the start of its workers, where there is anything to tell; an older supervisor says nothing of it. */
+function renderAnswers({ answers }: GenerationStatus, width: number): string[] {
+  if (answers == null) return [];
+  const { errors, aborted, medianMs, p99Ms } = answers;
+  const parts = [
+    ...(medianMs === null ? [] : [`half within ${latencyText(medianMs)}`]),
+    ...(p99Ms === null ? [] : [`99 % within ${latencyText(p99Ms)}`]),
+    ...(errors === 0 ? [] : [`${errors} of 5xx`]),
+    ...(aborted === 0 ? [] : [`${aborted} broken off`]),
+  ];
+  if (parts.length === 0) return [];
+  return wrap(parts.join(', '), width - INDENT).map((line, index) => row(index === 0 ? 'answers' : '', line));
+}
+
+/** "0.42 ms", "4.2 ms", then as a duration. */
+const latencyText = (ms: number): string => (ms < 10 ? `${Number(ms.toPrecision(2))} ms` : duration(ms));
 
 function renderWorker(worker: WorkerStatus): string {
   const { measures } = worker;

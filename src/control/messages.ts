@@ -107,12 +107,25 @@ export interface WorkerStatus {
   readonly measures: Measures | null;
 }
 
+/** How the requests of a generation ended since the start of its workers; of programs that are not Node nobody knows. */
+export interface AnswersStatus {
+  /** Answers of 5xx. */
+  readonly errors: number;
+  /** Broken off before they were complete. */
+  readonly aborted: number;
+  /** Null where nothing was answered yet. */
+  readonly medianMs: number | null;
+  readonly p99Ms: number | null;
+}
+
 export interface GenerationStatus {
   readonly number: number;
   readonly role: 'candidate' | 'incumbent' | 'draining';
   readonly release: string;
   readonly entry: string;
   readonly workers: readonly WorkerStatus[];
+  /** Absent in what an older supervisor says; null where no worker could say. */
+  readonly answers?: AnswersStatus | null;
   /** Milliseconds left until its workers are told to go; null while it does not drain. */
   readonly drainLeftMs: number | null;
 }

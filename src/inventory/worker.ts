@@ -263,8 +263,8 @@ export class Worker {
     this.#send({ type: 'attend', id: this.#nextId++ });
   }
 
-  /** What it counts, or null where it does not say in time. */
-  measure(): Promise<Measures | null> {
+  /** What it counts, or null where it does not say in time. With `delay` its event loop is watched for a while. */
+  measure({ delay = false } = {}): Promise<Measures | null> {
     if (this.#channel === null || this.#channel.closed) return Promise.resolve(null);
     const id = this.#nextId++;
     return new Promise((resolve) => {
@@ -275,7 +275,7 @@ export class Worker {
       };
       const timer = setTimeout(() => settle(null), MEASURE_TIMEOUT_MS);
       this.#measuring.set(id, settle);
-      this.#send({ type: 'measure', id });
+      this.#send(delay ? { type: 'measure', id, delay } : { type: 'measure', id });
     });
   }
 

@@ -1,5 +1,6 @@
 /** What `batond status` is told of generations and workers. */
-import type { GenerationStatus, WorkerStatus } from '../control/messages.js';
+import type { AnswersStatus, GenerationStatus, WorkerStatus } from '../control/messages.js';
+import { percentile, sum } from '../health/latency.js';
 import type { Generation } from '../inventory/generation.js';
 import type { Worker } from '../inventory/worker.js';
 import { monotonicMs } from '../process/monotonic.js';
@@ -9,12 +10,14 @@ import { termAt } from './drainer.js';
 
 export async function generationStatus(generation: Generation): Promise<GenerationStatus> {
   const { number, role, release } = generation;
+  const workers = await Promise.all([...generation.workers.values()].map(workerStatus));
   return {
     number,
     role,
     release: release.label,
     entry: describeRelease(release),
-    workers: await Promise.all([...generation.workers.values()].map(workerStatus)),
+    workers,
+    answers: answersStatus(workers),
     drainLeftMs: role === 'draining' ? Math.max(0, termAt(generation) - monotonicMs()) : null,
   };
 }
@@ -27,5 +30,17 @@ async function workerStatus(worker: Worker): Promise<WorkerStatus> {
     uptimeMs: monotonicMs() - worker.startedAtMs,
     rssBytes: residentBytes(worker.process.pid),
     measures: await worker.measure(),
+  };
+}
+
+function answersStatus(workers: readonly WorkerStatus[]): AnswersStatus | null {
+  const said = workers.flatMap(({ measures }) => measures ?? []);
+  if (said.length === 0) return null;
+  const latency = sum(said.map((measures) => measures.latency));
+  return {
+    errors: said.reduce((all, { errors }) => all + errors, 0),
+    aborted: said.reduce((all, { aborted }) => all + aborted, 0),
+    medianMs: percentile(latency, 0.5),
+    p99Ms: percentile(latency, 0.99),
   };
 }

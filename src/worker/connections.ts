@@ -1,15 +1,18 @@
 /**
  * Counts what is under way: connections that managed servers accepted, and HTTP/1 requests that have no answer yet.
  *
- * All from diagnostics channels: one listener a connection, two array operations a request, no message to anyone.
+ * All from diagnostics channels: one listener a connection, a few array operations and two looks at the clock a request,
+ * no message to anyone. Upgrades and CONNECT come by no such channel: they are no requests here, and have no latency.
  * While draining it makes responses say `Connection: close`, and keeps account of what became of each connection.
  */
 import { subscribe } from 'node:diagnostics_channel';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type net from 'node:net';
 import type { DrainTally } from '../channel/messages.js';
+import { type Answers, EVENT_STREAM, LONG_MS } from './answers.js';
 import { acceptedBy, carrierOf } from './internals.js';
 import { bookkeeping } from './migratable.js';
+import { headOf } from './response-internals.js';
 
 interface Exchange {
   readonly request: IncomingMessage;
@@ -25,11 +28,14 @@ interface Connection {
   readonly accepted: boolean;
   /** In the order of the requests; more than one where the client pipelines. */
   readonly unanswered: Exchange[];
+  /** When each of them began, by performance.now(): numbers side by side, so that a request costs no object. */
+  readonly since: number[];
   fate: Fate;
 }
 
 export class Connections {
   readonly #isManaged: (server: net.Server) => boolean;
+  readonly #answers: Answers;
   readonly #connections = new Map<net.Socket, Connection>();
   readonly #probes = new WeakSet<net.Socket>();
   #accepted = 0;
@@ -40,8 +46,9 @@ export class Connections {
   #mayStayOpen: (socket: net.Socket) => boolean = () => false;
   readonly #tally = { moved: 0, finished: 0, told: 0, cut: 0 };
 
-  constructor(isManaged: (server: net.Server) => boolean) {
+  constructor(isManaged: (server: net.Server) => boolean, answers: Answers) {
     this.#isManaged = isManaged;
+    this.#answers = answers;
     subscribe('net.server.socket', (message) => this.#onSocket((message as { socket: net.Socket }).socket));
     subscribe('http.server.request.start', (message) => this.#onRequest(message as Exchange));
     subscribe('http.server.response.finish', (message) => this.#onFinish(message as Exchange));
@@ -116,13 +123,16 @@ export class Connections {
   }
 
   #follow(socket: net.Socket, accepted: boolean): Connection {
-    const connection: Connection = { accepted, unanswered: [], fate: 'finished' };
+    const connection: Connection = { accepted, unanswered: [], since: [], fate: 'finished' };
     this.#connections.set(socket, connection);
     // A socket that was destroyed by its 'connection' handler has its 'close' still before it.
     const onClose = () => {
       this.#connections.delete(socket);
       this.#inFlight -= connection.unanswered.length;
+      // An answer that moved with its connection goes on elsewhere.
+      if (connection.fate !== 'moving') this.#answers.aborted += connection.unanswered.length;
       connection.unanswered.length = 0;
+      connection.since.length = 0;
       if (accepted) this.#accepted--;
       if (accepted && this.#draining && connection.fate !== 'moving') this.#tally[connection.fate]++;
       this.#onChange();
@@ -134,19 +144,30 @@ export class Connections {
 
   #onRequest(exchange: Exchange): void {
     if (this.#probes.has(exchange.socket)) return;
-    const { unanswered } = this.#connections.get(exchange.socket) ?? this.#follow(exchange.socket, false);
+    const { unanswered, since } = this.#connections.get(exchange.socket) ?? this.#follow(exchange.socket, false);
     this.#requests++;
     this.#inFlight++;
     unanswered.push(exchange);
+    since.push(performance.now());
     if (this.#draining) this.#closeAfter(exchange, unanswered);
   }
 
   #onFinish({ response, socket }: Exchange): void {
-    const unanswered = this.#connections.get(socket)?.unanswered;
-    const index = unanswered?.findIndex((exchange) => exchange.response === response) ?? -1;
+    const connection = this.#connections.get(socket);
+    if (connection === undefined) return;
+    const { unanswered, since } = connection;
+    const index = unanswered.findIndex((exchange) => exchange.response === response);
     if (index < 0) return;
-    unanswered?.splice(index, 1);
+    const ms = performance.now() - (since[index] as number);
+    if (unanswered.length === 1) {
+      unanswered.pop();
+      since.pop();
+    } else {
+      unanswered.splice(index, 1);
+      since.splice(index, 1);
+    }
     this.#inFlight--;
+    this.#answers.answered(response.statusCode, ms > LONG_MS && isEventStream(response) ? null : ms);
     if (this.#draining) this.#onChange();
   }
 
@@ -182,4 +203,9 @@ function isRead(request: IncomingMessage): boolean {
   if (request.complete) return true;
   const { headers } = request;
   return headers['transfer-encoding'] === undefined && Number(headers['content-length'] ?? 0) === 0;
+}
+
+/** Asked of the head as it was sent: what went to `writeHead` is nowhere else. */
+function isEventStream(response: ServerResponse): boolean {
+  return headOf(response).toLowerCase().includes(`\r\ncontent-type: ${EVENT_STREAM}`);
 }

@@ -8,9 +8,10 @@
  * session ends in one step, and streams that are on their way are refused as not processed, which HTTP/2 clients try
  * again by themselves (RFC 9113, 8.7).
  */
-import type { ServerHttp2Session } from 'node:http2';
+import type { IncomingHttpHeaders, ServerHttp2Session, ServerHttp2Stream } from 'node:http2';
 import type net from 'node:net';
 import { native } from '../native.js';
+import { type Answers, EVENT_STREAM } from './answers.js';
 import { descriptorOf, hasUnwritten } from './internals.js';
 
 /** Between the two, for a round trip to the client. */
@@ -22,13 +23,20 @@ const RETRY_MS = 20;
 /** GOAWAY: 8 bytes of payload, type 7, no flags, stream 0; last stream 2^31-1, NO_ERROR. */
 const NOTICE = Buffer.from([0, 0, 8, 7, 0, 0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 0]);
 
+const NO_ERROR = 0;
+
 export class Http2Sessions {
+  readonly #answers: Answers;
   readonly #sessions = new Set<ServerHttp2Session>();
   #requests = 0;
   #inFlight = 0;
   #draining = false;
   /** How many sessions have been told to go away. */
   #told = 0;
+
+  constructor(answers: Answers) {
+    this.#answers = answers;
+  }
 
   get told(): number {
     return this.#told;
@@ -57,14 +65,25 @@ export class Http2Sessions {
   #onSession(session: ServerHttp2Session): void {
     this.#sessions.add(session);
     session.once('close', () => this.#sessions.delete(session));
-    session.on('stream', (stream) => {
+    session.on('stream', (stream, headers) => {
+      const since = performance.now();
       this.#requests++;
       this.#inFlight++;
       stream.once('close', () => {
         this.#inFlight--;
+        this.#ended(stream, headers, performance.now() - since);
       });
     });
     if (this.#draining) this.#goAway(session);
+  }
+
+  /** A stream that was told NO_ERROR after its last byte has been answered, whatever became of the request's body. */
+  #ended(stream: ServerHttp2Stream, asked: IncomingHttpHeaders, ms: number): void {
+    const { rstCode, headersSent, sentHeaders } = stream;
+    // A tunnel, as WebSockets over HTTP/2 are (RFC 8441): it has no answer, and no latency.
+    if (asked[':method'] === 'CONNECT') return;
+    if (rstCode !== NO_ERROR || !headersSent) this.#answers.aborted++;
+    else this.#answers.answered(Number(sentHeaders?.[':status']), isEventStream(sentHeaders) ? null : ms);
   }
 
   #goAway(session: ServerHttp2Session): void {
@@ -72,6 +91,10 @@ export class Http2Sessions {
     this.#told++;
     goAway(session);
   }
+}
+
+function isEventStream(headers: ServerHttp2Stream['sentHeaders']): boolean {
+  return String(headers?.['content-type'] ?? '').startsWith(EVENT_STREAM);
 }
 
 function goAway(session: ServerHttp2Session): void {

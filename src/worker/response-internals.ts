@@ -10,6 +10,8 @@ import { acceptedBy } from './internals.js';
 const CONNECTIONS = 'http.server.connections';
 
 interface ResponseInside {
+  /** The head as it was sent; null before. */
+  readonly _header?: string | null;
   readonly _hasBody: boolean;
   /** The connection ends with this response. */
   readonly _last: boolean;
@@ -25,6 +27,11 @@ interface Framed {
 }
 
 const inside = (response: ServerResponse): ResponseInside => response as unknown as ResponseInside;
+
+/** The head as it was sent, empty where it was not or where this Node keeps it no more. */
+export function headOf(response: ServerResponse): string {
+  return inside(response)._header ?? '';
+}
 
 export function framingOf(response: ServerResponse): Framed {
   return { chunked: response.chunkedEncoding, last: inside(response)._last };

@@ -6,6 +6,7 @@
  */
 import { CHANNEL_VERSION, type ToWorker, type WorkerStart } from '../channel/messages.js';
 import { type Fd, native } from '../native.js';
+import { Answers } from './answers.js';
 import { offerToApp } from './app-side.js';
 import { Channel } from './channel.js';
 import { Connections } from './connections.js';
@@ -17,6 +18,7 @@ import { Http2Sessions } from './http2-sessions.js';
 import { inject } from './inject.js';
 import { Links } from './links.js';
 import { ManagedServers } from './listen.js';
+import { LoopDelay } from './loop-delay.js';
 import { measure } from './measures.js';
 import { MigratableKinds } from './migratable.js';
 import { MoveIn } from './move-in.js';
@@ -39,8 +41,10 @@ export function startWorker(json: string): void {
 function run(start: WorkerStart): void {
   const channel = new Channel(start.fd);
   const readiness = new Readiness(start.ready, start.datagramsAreEnough, (by) => channel.send({ type: 'ready', by }));
-  const connections = new Connections((server) => servers.manages(server));
-  const sessions = new Http2Sessions();
+  const answers = new Answers();
+  const connections = new Connections((server) => servers.manages(server), answers);
+  const sessions = new Http2Sessions(answers);
+  const delay = new LoopDelay();
   const tickets = new Tickets();
   const datagrams = new ManagedDatagrams(channel, readiness);
   const servers = new ManagedServers(channel, readiness, (server, name) => {
@@ -88,7 +92,8 @@ function run(start: WorkerStart): void {
         if (fd !== null) links.add(fd, message.peer);
         break;
       case 'measure':
-        channel.send({ type: 'measures', id: message.id, ...measure(connections, sessions) });
+        if (message.delay === true) delay.watch();
+        channel.send({ type: 'measures', id: message.id, ...measure({ connections, sessions, answers, delay }) });
         break;
       case 'attend':
         channel.send({

@@ -7,6 +7,7 @@ import { decodeToWorker, descriptorsOf } from '../../src/channel/decode-to-worke
 import { MAX_PACKET_BYTES } from '../../src/channel/messages.js';
 import { PacketSocket } from '../../src/channel/packet-socket.js';
 import { MAX_SAVED_BYTES } from '../../src/channel/peer-messages.js';
+import { LATENCY_BUCKETS, noLatency } from '../../src/health/latency.js';
 import { type Fd, native } from '../../src/native.js';
 import { Channel } from '../../src/worker/channel.js';
 import { Links } from '../../src/worker/links.js';
@@ -30,6 +31,11 @@ const address = fc.record(
   { requiredKeys: ['kind'] },
 );
 const tally = fc.record({ moved: number, finished: number, told: number, cut: number }, { requiredKeys: [] });
+const counts = fc.oneof(
+  fc.array(number, { maxLength: LATENCY_BUCKETS + 1 }),
+  fc.constant(noLatency()),
+  fc.constant([...noLatency(), 0]),
+);
 const fromWorker = messages(
   [
     'hello',
@@ -74,6 +80,11 @@ const fromWorker = messages(
     rssBytes: number,
     heapUsedBytes: number,
     utilization: number,
+    errors: number,
+    aborted: number,
+    latency: counts,
+    loop: fc.record({ activeMs: number, idleMs: number }, { requiredKeys: [] }),
+    delay: fc.option(fc.record({ count: number, sumMs: number, maxMs: number, over: counts }, { requiredKeys: [] })),
   },
 );
 
@@ -85,6 +96,11 @@ fuzz('channel: from a worker', fromWorker, (input) => {
     expect(message.backlog).toBeLessThan(2 ** 31);
     if (message.address.kind === 'unix') expect(message.address.path.length).toBeLessThanOrEqual(108);
     else expect(message.address.port).toBeLessThanOrEqual(65_535);
+  }
+  if (message.type === 'measures') {
+    expect(message.latency).toHaveLength(LATENCY_BUCKETS);
+    expect([...message.latency, message.errors, message.aborted].every((count) => count >= 0)).toBe(true);
+    expect(message.delay?.over ?? noLatency()).toHaveLength(LATENCY_BUCKETS);
   }
   if (message.type === 'drained') expect(Object.values(message.tally).every(Number.isFinite)).toBe(true);
 });
@@ -107,6 +123,7 @@ const toWorker = messages(
   ],
   {
     id: number,
+    delay: fc.option(fc.boolean(), { nil: undefined }),
     name: text,
     code: text,
     idle: fc.constantFrom('move', 'wait', 'close', 'never'),

@@ -197,8 +197,8 @@ export class FakeWorker {
     return this.next('drained');
   }
 
-  async measure(): Promise<OfType<'measures'>> {
-    this.send({ type: 'measure', id: ++this.#lastId });
+  async measure({ delay = false } = {}): Promise<OfType<'measures'>> {
+    this.send({ type: 'measure', id: ++this.#lastId, delay });
     return this.next('measures');
   }
 
