@@ -38,11 +38,12 @@ export function goOn(host: GoingOn, state: Snapshot, waits: boolean): void {
   host.activate();
   const { candidate, incumbent } = inventory;
   const outcome = reloadAfterDeath(state, monotonicMs());
+  // First of all: until then systemd does not watch.
+  if (incumbent !== null) host.ready();
   if (candidate !== null) host.takeBack(candidate, new BatondError('SUPERVISOR_DIED'));
   else if (outcome !== null) host.reloadDone(outcome);
   else if (waits) host.reloadDone(unknownOutcome(incumbent));
-  if (incumbent !== null) host.ready();
-  else if (candidate === null) host.start();
+  if (incumbent === null && candidate === null) host.start();
 }
 
 function unknownOutcome(incumbent: Generation | null): ReloadOutcome {

@@ -13,7 +13,9 @@ const TOLD = new Set([
   'supervisor/going-on.ts', // when the verdict was given
   'supervisor/roller.ts', // when the verdict was given
   'supervisor/start-config.ts', // when a configuration was good
-  'supervisor/supervisor.ts', // when the verdict was given
+  'supervisor/attempts.ts', // when the verdict was given
+  'supervisor/first-start.ts', // the same
+  'supervisor/reloads.ts', // the same
 ]);
 /** `now` of a release is what `batond status` says of its age. */
 const OF_A_RELEASE = /resolveRelease\([^\n]*now: Date\.now\(\)/g;

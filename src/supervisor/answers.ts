@@ -1,0 +1,103 @@
+/** What the supervisor tells whoever asks: its status in full and in a sentence, what was run, and the reports. */
+import type { HistoryRow, ReportSummary, Status } from '../control/messages.js';
+import { BatondError } from '../errors.js';
+import { describeListener } from '../inventory/listeners.js';
+import type { Mirror } from '../inventory/mirror.js';
+import type { Report } from '../inventory/report.js';
+import type { ReportFiles } from '../inventory/report-files.js';
+import { monotonicMs } from '../process/monotonic.js';
+import { managedBy } from '../systemd/managed-by.js';
+import { VERSION } from '../version.js';
+import type { Deployment } from './deployment.js';
+import type { Handover } from './handover.js';
+import type { History } from './history.js';
+import type { Reloads } from './reloads.js';
+import { summaryOf } from './report-words.js';
+import type { Roller } from './roller.js';
+import type { Situation } from './situation.js';
+import { generationStatus } from './status.js';
+import { summarize } from './summary.js';
+
+export interface AnswersHost {
+  readonly deployment: Deployment;
+  readonly handover: Handover;
+  readonly history: History;
+  readonly mirror: Mirror;
+  readonly reloads: Reloads;
+  readonly reports: ReportFiles;
+  readonly roller: Roller;
+}
+
+export class Answers {
+  readonly #situation: Situation;
+  readonly #host: AnswersHost;
+  readonly #startedAtMs = monotonicMs();
+
+  constructor(situation: Situation, host: AnswersHost) {
+    this.#situation = situation;
+    this.#host = host;
+  }
+
+  async status(): Promise<Status> {
+    const { inventory, options } = this.#situation;
+    const generations = await Promise.all([...inventory.generations.values()].map(generationStatus));
+    return {
+      version: 1,
+      name: options.config.name,
+      state: this.#state(),
+      managedBy: managedBy(options.env),
+      supervisor: { pid: process.pid, version: VERSION, uptimeMs: monotonicMs() - this.#startedAtMs },
+      generations,
+      listeners: inventory.listeners.all().map((listener) => ({
+        name: listener.name,
+        address: describeListener(listener),
+        origin: listener.origin,
+      })),
+      lastReload: inventory.lastReload,
+      configProblem: options.configProblem,
+      summary: this.summary(),
+    };
+  }
+
+  /** How things stand, in sentences. */
+  summary(): string {
+    const { deployment, handover, mirror, roller } = this.#host;
+    const { inventory, options, stopping } = this.#situation;
+    const { doing } = deployment;
+    const { problem } = mirror;
+    return [
+      summarize(inventory, roller.state, !handover.idle, stopping),
+      ...options.remarks,
+      ...(doing === null ? [] : [doing]),
+      ...(problem === null ? [] : [`A supervisor that dies cannot be replaced whole: ${problem}.`]),
+    ].join(' ');
+  }
+
+  history(): HistoryRow[] {
+    return this.#host.history.rows();
+  }
+
+  reports(): ReportSummary[] {
+    const { reports } = this.#host;
+    return reports.numbers().flatMap((number) => {
+      const report = reports.read(number);
+      return report === null ? [] : summaryOf(report);
+    });
+  }
+
+  /** Null is the last one. Throws NO_REPORT. */
+  report(number: number | null): Report {
+    const { reports } = this.#host;
+    const wanted = number ?? reports.numbers().at(-1) ?? null;
+    const report = wanted === null ? null : reports.read(wanted);
+    if (report === null) throw new BatondError('NO_REPORT', { number: wanted });
+    return report;
+  }
+
+  #state(): Status['state'] {
+    const { stopping, inventory } = this.#situation;
+    if (stopping) return 'stopping';
+    if (inventory.incumbent === null) return 'starting';
+    return this.#host.reloads.busy ? 'reloading' : 'serving';
+  }
+}

@@ -1,0 +1,60 @@
+/**
+ * The watch of release.current, as far as the supervisor has to do with it: only the main process watches, what watches
+ * is loaded when nothing waits for it, and a target is tried once.
+ */
+import type { Mirror } from '../inventory/mirror.js';
+import type { Target } from '../release/current.js';
+import { rootOf } from '../release/release.js';
+import type { ReleaseWatch } from '../release/watch.js';
+import type { Attempts } from './attempts.js';
+import type { Reloads } from './reloads.js';
+import type { Situation } from './situation.js';
+
+export interface CurrentWatchHost {
+  readonly attempts: Attempts;
+  readonly mirror: Mirror;
+  readonly reloads: Reloads;
+}
+
+export class CurrentWatch {
+  readonly #situation: Situation;
+  readonly #host: CurrentWatchHost;
+  #watch: ReleaseWatch | null = null;
+
+  constructor(situation: Situation, host: CurrentWatchHost) {
+    this.#situation = situation;
+    this.#host = host;
+  }
+
+  async begin(): Promise<void> {
+    const { config, log } = this.#situation.options;
+    const { current, debounceMs, recheckMs } = config.release;
+    if (current === null) return;
+    const { ReleaseWatch } = await import('../release/watch.js');
+    if (this.#situation.stopping) return;
+    const tried = () => this.#host.attempts.tried;
+    const changed = (target: Target) => this.#changed(current, target);
+    this.#watch = new ReleaseWatch({ current, debounceMs, recheckMs, log, tried, changed });
+  }
+
+  /** At what may have been switched while nothing could be begun. */
+  look(): void {
+    this.#watch?.look();
+  }
+
+  close(): void {
+    this.#watch?.close();
+  }
+
+  #changed(current: string, target: Target): void {
+    const { attempts, mirror, reloads } = this.#host;
+    const { inventory, options, stopping } = this.#situation;
+    const serving = inventory.incumbent?.release;
+    if (reloads.busy || stopping || serving === undefined) return;
+    attempts.isTried(target);
+    mirror.touch();
+    if (rootOf(serving) === target.root) return;
+    options.log.info({ event: 'current-moved', root: target.root }, `${current} points to ${target.root}`);
+    reloads.watched();
+  }
+}

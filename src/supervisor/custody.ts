@@ -1,0 +1,122 @@
+/**
+ * Who has the inventory: what of it is written down for the mirror and for the next supervisor, and how this one lets go
+ * of it in a takeover, or takes hold of it again.
+ */
+import type { ControlServer } from '../control/server.js';
+import { BatondError } from '../errors.js';
+import type { NamedFds, Secrets, Snapshot } from '../inventory/inventory.js';
+import type { Mirror, Mirrored } from '../inventory/mirror.js';
+import type { Attempts } from './attempts.js';
+import type { Drainer } from './drainer.js';
+import type { Leftovers } from './leftovers.js';
+import type { Listening } from './listening.js';
+import type { Reporter } from './reporter.js';
+import type { Restarter } from './restarter.js';
+import type { Situation } from './situation.js';
+import type { TicketSecret } from './ticket-secret.js';
+import type { WaitingClient } from './waiting-client.js';
+
+/** How long systemd may take to receive our last words. */
+const LAST_WORDS_MS = 5_000;
+
+/** The control socket, as far as it changes hands. */
+export type ControlGate = Pick<ControlServer, 'fd' | 'pause' | 'resume' | 'close'>;
+
+export interface CustodyHost {
+  readonly attempts: Attempts;
+  readonly client: WaitingClient;
+  readonly drainer: Drainer;
+  readonly leftovers: Leftovers;
+  readonly listening: Listening;
+  readonly mirror: Mirror;
+  readonly reporter: Reporter;
+  readonly restarter: Restarter;
+  readonly tickets: TicketSecret;
+  announce(): void;
+}
+
+export class Custody {
+  readonly #situation: Situation;
+  readonly #host: CustodyHost;
+  /** The pid of the supervisor that this one has handed everything to. */
+  #heir: number | null = null;
+  control: ControlGate | null = null;
+
+  constructor(situation: Situation, host: CustodyHost) {
+    this.#situation = situation;
+    this.#host = host;
+  }
+
+  /** Acts on the inventory from here on. */
+  activate(): void {
+    const { drainer, tickets, restarter, announce } = this.#host;
+    drainer.activate();
+    tickets.activate();
+    restarter.activate();
+    announce();
+  }
+
+  /** Reads nothing and does nothing more, so that a snapshot does not age. */
+  async freeze(): Promise<void> {
+    const { drainer, listening, mirror, restarter, tickets } = this.#host;
+    const { inventory } = this.#situation;
+    this.control?.pause();
+    drainer.freeze();
+    restarter.freeze();
+    tickets.freeze();
+    for (const worker of inventory.workers()) worker.freeze();
+    await listening.settled();
+    const full = inventory.workers().find((worker) => worker.queued > 0);
+    if (full !== undefined) throw new BatondError('WORKER_NOT_READING', { worker: full.id });
+    mirror.end();
+  }
+
+  /** The takeover has failed: this one goes on. */
+  thaw(): void {
+    this.#host.mirror.again();
+    for (const worker of this.#situation.inventory.workers()) worker.thaw();
+    this.activate();
+    this.control?.resume();
+  }
+
+  /** Whoever looks for the supervisor from here on has to look for that one. */
+  async announceMain(pid: number): Promise<void> {
+    const { mirror } = this.#host;
+    const { notifier } = this.#situation.options;
+    this.#heir = pid;
+    mirror.again();
+    mirror.end();
+    notifier.mainPid(pid);
+    await notifier.sent(LAST_WORDS_MS);
+  }
+
+  /** All that the next supervisor gets; the descriptors are lent. */
+  snapshot(): { state: Snapshot & Secrets; fds: NamedFds } {
+    const { attempts, client: waiting, reporter, tickets } = this.#host;
+    const { state, fds } = this.#situation.inventory.snapshot();
+    if (this.control !== null) fds.set('control', this.control.fd);
+    const client = waiting.fd;
+    if (client !== null) fds.set('client', client);
+    const extra = {
+      reloadSinceMs: waiting.sinceMs,
+      noOldAfterMs: attempts.noOldAfterMs,
+      patient: waiting.givePatient(fds),
+      reports: reporter.record,
+      attempt: attempts.current,
+      tried: attempts.tried,
+      mirrored: true,
+      tickets: tickets.record,
+    };
+    return { state: { ...state, ...extra }, fds };
+  }
+
+  /** The same for the copy outside this process, where the secret is not written down. */
+  mirrored(): Mirrored {
+    const { state, fds } = this.snapshot();
+    const { tickets, ...rest } = state;
+    const others = this.#host.leftovers.fds;
+    const { config } = this.#situation.options;
+    const live = { supervisor: this.#heir ?? process.pid, state: rest, config, leftovers: [...others.keys()] };
+    return { live, fds, tickets, others };
+  }
+}

@@ -1,0 +1,52 @@
+/**
+ * What every part of a supervisor has before it: what it was started with, the inventory, and whether the service is to
+ * end. What only one part needs is not here.
+ */
+import type { Config } from '../config/config.js';
+import type { Audit } from '../control/audit.js';
+import type { ConfigProblem } from '../control/messages.js';
+import type { Paths } from '../control/paths.js';
+import { EXIT } from '../errors.js';
+import { Inventory } from '../inventory/inventory.js';
+import type { Log } from '../log.js';
+import type { Target } from '../release/current.js';
+import type { Release } from '../release/release.js';
+import type { Notifier } from '../systemd/notify.js';
+import type { SuccessorCommand } from './handover.js';
+import type { SpawnContext } from './spawn-worker.js';
+
+export interface SupervisorOptions {
+  readonly config: Config;
+  /** Null only where a rollback is to be carried out, which brings another. */
+  readonly release: Release | null;
+  /** Where release.current led when the release was resolved; null where none is watched. */
+  readonly target: Target | null;
+  /** Why config and release are not what stands in the configuration now. */
+  readonly configProblem: ConfigProblem | null;
+  /** What the status says beside what runs, each a sentence. */
+  readonly remarks: readonly string[];
+  /** A generation of this release has been committed. */
+  readonly committed: (release: Release) => void;
+  readonly env: NodeJS.ProcessEnv;
+  readonly paths: Paths;
+  readonly log: Log;
+  readonly audit: Audit;
+  readonly notifier: Notifier;
+  readonly streams: SpawnContext['streams'];
+  readonly successorCommand: () => SuccessorCommand;
+}
+
+export class Situation {
+  readonly options: SupervisorOptions;
+  /** Replaced once, by what was inherited. */
+  inventory: Inventory;
+  /** Nothing begins any more: everything drains and ends. */
+  stopping = false;
+  /** Of this process, when everything has ended. */
+  exitStatus: number = EXIT.ok;
+
+  constructor(options: SupervisorOptions) {
+    this.options = options;
+    this.inventory = new Inventory(options.config.name, options.paths.runtimeDirectory);
+  }
+}

@@ -1,0 +1,146 @@
+/** Starts workers, and tells each who has to know what it hears of one: the roll, the drain, the restarts, the report. */
+
+import type { Generation } from '../inventory/generation.js';
+import { isDatagram } from '../inventory/listeners.js';
+import type { Mirror } from '../inventory/mirror.js';
+import type { Phase, Worker, WorkerEvents } from '../inventory/worker.js';
+import type { Exit } from '../process/process.js';
+import type { Attempts } from './attempts.js';
+import type { Drainer } from './drainer.js';
+import type { Ending } from './ending.js';
+import type { Listening } from './listening.js';
+import type { Reporter } from './reporter.js';
+import type { Restarter } from './restarter.js';
+import type { Roller } from './roller.js';
+import type { Situation } from './situation.js';
+import { spawnWorker } from './spawn-worker.js';
+import type { TicketSecret } from './ticket-secret.js';
+
+/** What a worker is about to be told; a supervisor that died between the two would not know it of it. */
+const ON_RECORD_FIRST: ReadonlySet<Phase> = new Set(['opening', 'pausing']);
+
+export interface WorkforceHost {
+  readonly attempts: Attempts;
+  readonly drainer: Drainer;
+  readonly ending: Ending;
+  readonly listening: Listening;
+  readonly mirror: Mirror;
+  readonly reporter: Reporter;
+  readonly restarter: Restarter;
+  readonly roller: Roller;
+  readonly tickets: TicketSecret;
+  announce(): void;
+}
+
+export class Workforce {
+  readonly #situation: Situation;
+  readonly #host: WorkforceHost;
+
+  constructor(situation: Situation, host: WorkforceHost) {
+    this.#situation = situation;
+    this.#host = host;
+  }
+
+  get events(): WorkerEvents {
+    const { listening, roller, announce } = this.#host;
+    const { audit } = this.#situation.options;
+    return {
+      onPhase: (worker) => this.#moved(worker),
+      onListen: (worker, id, address, backlog) => listening.answer(worker, id, address, backlog),
+      onListening: announce,
+      onUnlisten: (worker, name) => {
+        this.#generationOf(worker)?.unclaim(name, worker.slot);
+        this.#situation.inventory.sweepListeners();
+        announce();
+      },
+      onForeign: ({ id }, sender) => audit.refused(sender, `spoke on the notify socket of worker ${id}`),
+      onState: (worker, answer, file) => roller.stateAnswered(worker, answer, file),
+      onExit: (worker, exit) => this.#exited(worker, exit),
+    };
+  }
+
+  start(generation: Generation, slot: number): void {
+    const { inventory, options } = this.#situation;
+    const { env, paths, log, streams, config } = options;
+    const declared = config.listeners.flatMap(({ name }) => inventory.listeners.get(name) ?? []);
+    for (const { name } of declared) generation.claim(name, slot);
+    const worker = spawnWorker(generation, slot, {
+      env,
+      runtimeDirectory: paths.runtimeDirectory,
+      declared,
+      events: this.events,
+      streams,
+      datagramsAreEnough: inventory.listeners.all().every(isDatagram),
+    });
+    generation.workers.set(slot, worker);
+    this.#host.mirror.flush();
+    worker.giveTicketSecret(this.#host.tickets.secret);
+    log.info(
+      { event: 'worker-started', generation: generation.number, slot, pid: worker.process.pid },
+      `worker ${worker.id} started with pid ${worker.process.pid}`,
+    );
+  }
+
+  /** An incumbent that is replaced may have been given little time, and so have those that drain already. */
+  retire(generation: Generation | null): void {
+    const { attempts, drainer, mirror } = this.#host;
+    if (generation === null) {
+      mirror.flush();
+      return;
+    }
+    if (attempts.noOldAfterMs !== null) {
+      drainer.hurry([...this.#situation.inventory.byRole('draining'), generation], attempts.noOldAfterMs);
+    }
+    drainer.retire(generation);
+  }
+
+  /** The last worker of a generation has ended. */
+  gone({ number }: Generation): void {
+    this.#host.reporter.gone(number);
+    this.#situation.inventory.sweepListeners();
+    this.#host.announce();
+    this.#host.ending.finishIfEmpty();
+  }
+
+  #generationOf(worker: Worker): Generation | undefined {
+    return this.#situation.inventory.generations.get(worker.generation);
+  }
+
+  #moved(worker: Worker): void {
+    const { drainer, mirror, reporter, restarter, roller } = this.#host;
+    if (ON_RECORD_FIRST.has(worker.phase)) mirror.flush();
+    const generation = this.#generationOf(worker);
+    if (generation?.role === 'draining') {
+      if (worker.phase === 'drained' && worker.tally !== null) reporter.drained(worker.generation, worker.tally);
+      drainer.moved(worker);
+    }
+    if (generation?.role === 'incumbent' && worker.phase === 'ready') {
+      restarter.arrived(worker);
+      if (!roller.incumbentsStandBy) worker.open();
+    }
+    // One that was started again: what its predecessor would have been given goes to it.
+    if (generation?.role === 'incumbent' && worker.phase === 'open' && roller.state === 'steady') drainer.redirect();
+    roller.check();
+    this.#host.announce();
+  }
+
+  #exited(worker: Worker, exit: Exit): void {
+    const { drainer, reporter, restarter, roller } = this.#host;
+    const generation = this.#generationOf(worker);
+    if (generation === undefined) return;
+    if (generation.workers.get(worker.slot) === worker) generation.workers.delete(worker.slot);
+    this.#situation.options.log.info(
+      { event: 'worker-exited', generation: worker.generation, slot: worker.slot, pid: worker.process.pid, ...exit },
+      `worker ${worker.id} is gone`,
+    );
+    if (generation.role === 'candidate') roller.candidateExited(worker, exit);
+    else if (generation.role === 'draining') {
+      if (worker.phase === 'draining') reporter.lost(generation.number);
+      drainer.exited(generation);
+    } else {
+      restarter.crashed(generation, worker, exit);
+      roller.incumbentExited(worker);
+    }
+    this.#host.announce();
+  }
+}
