@@ -35,12 +35,13 @@ function isNames(value: unknown): boolean {
   return Array.isArray(value) && value.length <= 256 && value.every((name) => isText(name, 256));
 }
 
-/** The message, or null where it is none that this side knows. */
-export function decodeFromWorker(value: unknown): FromWorker | null {
+/** The message; 'unknown' where a newer preload says what this side does not know; null where it is none at all. */
+export function decodeFromWorker(value: unknown): FromWorker | 'unknown' | null {
   if (typeof value !== 'object' || value === null) return null;
   const message = value as Fields;
   const type = message.type;
-  if (typeof type !== 'string' || !Object.hasOwn(CHECKS, type)) return null;
+  if (!isText(type, 64)) return null;
+  if (!Object.hasOwn(CHECKS, type)) return 'unknown';
   if (!CHECKS[type as FromWorker['type']](message)) return null;
   const known = message as FromWorker;
   return known.type === 'measures' ? withDefaults(known) : known;

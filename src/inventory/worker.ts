@@ -303,10 +303,11 @@ export class Worker {
 
   #receive(value: unknown, fds: readonly Fd[]): void {
     const message = decodeFromWorker(value);
-    const file = message?.type === 'saved' ? (fds[0] ?? null) : null;
+    const known = message === 'unknown' ? null : message;
+    const file = known?.type === 'saved' ? (fds[0] ?? null) : null;
     for (const fd of fds) if (fd !== file) native().close(fd);
-    if (message === null) this.process.kill();
-    else this.#handle(message, file);
+    if (known !== null) this.#handle(known, file);
+    else if (message === null) this.process.kill();
   }
 
   #handle(message: FromWorker, file: Fd | null): void {

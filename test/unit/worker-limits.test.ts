@@ -75,6 +75,21 @@ describe('a worker', () => {
     await end();
   });
 
+  test('of a later version may say what this one does not know', async () => {
+    const { worker, theirs, end } = startWorker();
+    const before = readdirSync('/proc/self/fd').length;
+    say(theirs, { type: 'newer', of: { a: 'later' } }, [0]);
+    say(theirs, { type: 'listening', name: 'a' });
+    await eventually(
+      () => worker.listening.size,
+      (size) => size === 1,
+      { what: () => 'what comes after it is heard' },
+    );
+    expect(worker.process.alive).toBe(true);
+    expect(readdirSync('/proc/self/fd').length).toBe(before);
+    await end();
+  });
+
   test('that talks without end leaves the loop to others', async () => {
     let heard = 0;
     const { theirs, end } = startWorker({
@@ -128,7 +143,8 @@ describe('a worker', () => {
   test.each([
     ['no message', () => Buffer.from('hello')],
     ['a message that is too long', () => Buffer.from(JSON.stringify({ type: 'fatal', message: 'x'.repeat(70_000) }))],
-    ['a message of another protocol', () => Buffer.from('{"type":"reload"}')],
+    ['what is not as its type has it', () => Buffer.from('{"type":"listening"}')],
+    ['a message without a type', () => Buffer.from('{"name":"a"}')],
   ])('that sends %s is ended', async (_name, bytes) => {
     const { theirs, exited } = startWorker();
     native().send(theirs, bytes());
