@@ -63,17 +63,19 @@ test('the old supervisor is killed right after it yielded: nobody notices', asyn
 });
 
 test('a second reload during a reload is answered busy', async () => {
-  await using service = await HostedService.start({ toml: '[upgrade]\nready_timeout = "2s"' });
+  await using service = await HostedService.start({ toml: '[upgrade]\nready_timeout = "60s"' });
   service.deploy('never-listens');
   const first = service.reload();
-  await eventually(
+  const status = await eventually(
     () => service.tryStatus(),
-    (status) => status?.state === 'reloading',
+    (now) => now?.generations.some(({ role, workers }) => role === 'candidate' && workers.length > 0) === true,
     { what: () => 'a reload is under way' },
   );
   const second = await service.reload();
   expect(second.status).toBe(75);
   expect(second.stderr).toContain('a reload is already under way');
+  const candidate = status!.generations.find(({ role }) => role === 'candidate')!;
+  process.kill(candidate.workers[0]!.pid, 'SIGKILL');
   expect((await first).status).toBe(1);
 });
 
