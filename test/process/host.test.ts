@@ -44,6 +44,22 @@ describe('a stop', () => {
     await untilNobody(service);
   });
 
+  test('refuses who connects while a request in flight is waited for', async () => {
+    await using service = await HostedService.start({ toml: FOREVER });
+    const slow = await ask(service.port, '/slow?ms=600000&chunks=3000');
+    service.signal('SIGTERM');
+    const refused = () =>
+      ask(service.port, '/').then(
+        () => null,
+        ({ code }: NodeJS.ErrnoException) => code,
+      );
+    await eventually(refused, (code) => code === 'ECONNREFUSED', { what: () => 'nobody listens any more' });
+    expect((await service.status()).state).toBe('stopping');
+    service.signal('SIGTERM');
+    await expect(slow.body).rejects.toThrow();
+    expect(await service.exit).toBe(0);
+  });
+
   test('given twice ends a supervisor that hangs, and its workers', async () => {
     await using service = await HostedService.start({ toml: FOREVER });
     const { supervisor } = await service.status();
