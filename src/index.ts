@@ -3,11 +3,14 @@
  * does not run under batond, so it can stay in the code for good. WebSockets: see 'batond/ws'.
  */
 import { appSide } from './app-side.js';
+import { gauge, register } from './checks.js';
 import { kind } from './connections.js';
 import { responses } from './responses.js';
 import { restore, save } from './state.js';
 import type { Leaving } from './worker/app-side.js';
 
+export type { CheckStatus, Fact } from './channel/checks.js';
+export type { Check, CheckOptions, CheckReport, Unregister } from './checks.js';
 export type { Handover, Kind, KindDefinition } from './connections.js';
 export type { ResponsesDefinition } from './responses.js';
 export type { RestoreOptions, SaveOptions } from './state.js';
@@ -32,3 +35,6 @@ export const connections = { kind, responses } as const;
 
 /** What this process knows and the next generation of it goes on with. */
 export const state = { save, restore } as const;
+
+/** How well this process is, as it sees it, and how much it holds. */
+export const health = { register, gauge } as const;

@@ -8,6 +8,7 @@ type Fields = Record<string, unknown>;
 
 const isText = (value: unknown): boolean => typeof value === 'string';
 const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0;
+const isTexts = (value: unknown): boolean => value === null || (Array.isArray(value) && value.every(isText));
 
 interface Row {
   readonly check: (message: Fields) => boolean;
@@ -28,6 +29,7 @@ const ROWS: Record<ToWorker['type'], Row> = {
   },
   link: { check: (m) => isText(m.peer), fds: 1 },
   measure: { check: (m) => isCount(m.id) && (m.delay === undefined || typeof m.delay === 'boolean'), fds: 0 },
+  check: { check: (m) => isCount(m.id) && Number.isFinite(m.timeoutMs) && isTexts(m.names), fds: 0 },
   attend: { check: (m) => isCount(m.id), fds: 0 },
   save: { check: (m) => isCount(m.to) && isCount(m.maxBytes), fds: 0 },
   restore: { check: (m) => isCount(m.from) && isCount(m.generation) && isCount(m.slots), fds: 1 },

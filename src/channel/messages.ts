@@ -21,12 +21,15 @@
  *      |  --- link {peer} + fd --------------------> |   a direct channel to a worker of the other generation
  *      |  --- drain {id, idle, timeoutMs} ---------> |   <-- drained {id}    nothing in flight, no connection left
  *      |  --- measure {id, delay?} ----------------> |   <-- measures {id, ...}
+ *      |  <-- checks {names} ---------------------- |   the app has registered these
+ *      |  --- check {id, timeoutMs, names} --------> |   <-- checked {id, results}
  *      |  --- attend {id} -------------------------> |   <-- standing {id, ...}   from a supervisor that came after one
  *      |                                             |       that died; a `listen` that waits is asked again
  *
  * What a supervisor that died had read and not acted on is lost, and what it had said may be said again: `open`, `pause`
  * and `drain` can come any number of times, and each is answered.
  */
+import type { CheckResult } from './checks.js';
 
 export const CHANNEL_VERSION = 1;
 
@@ -165,7 +168,11 @@ export type FromWorker =
   | ({ readonly type: 'standing'; readonly id: number } & Standing)
   /** Each time that the app registers something; said before `ready` where it did so before. */
   | ({ readonly type: 'state' } & StateAbility)
-  | StateAnswer;
+  | StateAnswer
+  /** All that are registered, each time that the app changes them. */
+  | { readonly type: 'checks'; readonly names: readonly string[] }
+  /** Of those that were asked for and are there. */
+  | { readonly type: 'checked'; readonly id: number; readonly results: readonly CheckResult[] };
 
 export type ToWorker =
   /** With one descriptor: a listening socket, or a bound one of UDP. */
@@ -188,6 +195,13 @@ export type ToWorker =
   | { readonly type: 'save'; readonly to: number; readonly maxBytes: number }
   /** With one descriptor: what worker `from` (its slot) of that generation saved. One after the other, in this order. */
   | { readonly type: 'restore'; readonly from: number; readonly generation: number; readonly slots: number }
+  /** `names` is null for all. One that is not there within `timeoutMs` is down. */
+  | {
+      readonly type: 'check';
+      readonly id: number;
+      readonly timeoutMs: number;
+      readonly names: readonly string[] | null;
+    }
   /** Another supervisor is there, and asks where it stands. */
   | { readonly type: 'attend'; readonly id: number }
   /** What TLS session tickets are made from, base64: first of all messages, and again when it is replaced. */

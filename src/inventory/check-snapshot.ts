@@ -98,6 +98,7 @@ const isWorker = isShape<WorkerRecord>({
   listening: isListOf(isText),
   fatal: isNullOr(isText),
   state: isAbsentOr(isShape<StateAbility>({ saves: isFlag, restores: isNullOr(isOneOf('rollback', 'empty')) })),
+  checks: isAbsentOr(isListOf(isText)),
 });
 
 const isGeneration = isShape<GenerationRecord>({

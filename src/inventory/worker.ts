@@ -6,6 +6,7 @@
  *
  * Each answer moves the phase; nobody waits for a particular answer, so a worker can change hands between two messages.
  */
+import type { CheckResult } from '../channel/checks.js';
 import { decodeFromWorker } from '../channel/decode.js';
 import type {
   DrainTally,
@@ -22,6 +23,7 @@ import { PacketSocket } from '../channel/packet-socket.js';
 import { type Credentials, type Fd, native } from '../native.js';
 import { NotifyListener } from '../process/notify-listener.js';
 import { type Exit, Process } from '../process/process.js';
+import { Questions } from './questions.js';
 
 export type Phase =
   | 'booting'
@@ -49,6 +51,8 @@ export interface WorkerRecord {
   readonly fatal: string | null;
   /** Absent in what an older supervisor wrote. */
   readonly state?: StateAbility;
+  /** The checks that its app has registered; absent in what an older supervisor wrote. */
+  readonly checks?: readonly string[];
 }
 
 export interface WorkerEvents {
@@ -71,6 +75,8 @@ export interface WorkerDescriptors {
 }
 
 const MEASURE_TIMEOUT_MS = 1_000;
+/** Beyond what its checks may take: until its answer is here. */
+const CHECK_GRACE_MS = 1_000;
 /** Ours waits for each answer before it asks again. */
 const MAX_UNANSWERED = 64;
 /** As many as a service may have listeners: names beyond that are no listeners of ours. */
@@ -87,13 +93,15 @@ export class Worker {
   #fatal: string | null;
   #tally: DrainTally | null = null;
   #state: StateAbility;
+  #checks: ReadonlySet<string>;
   #nextId = 1;
   /** Of its requests to listen. */
   #unanswered = 0;
   readonly #events: WorkerEvents;
   readonly #channel: PacketSocket | null;
   readonly #notify: NotifyListener | null;
-  readonly #measuring = new Map<number, (measures: Measures | null) => void>();
+  readonly #measuring = new Questions<Measures>();
+  readonly #checking = new Questions<readonly CheckResult[]>();
 
   constructor(record: WorkerRecord, descriptors: WorkerDescriptors, events: WorkerEvents) {
     this.id = record.id;
@@ -104,6 +112,7 @@ export class Worker {
     this.#phase = record.phase;
     this.#fatal = record.fatal;
     this.#state = record.state ?? { saves: false, restores: null };
+    this.#checks = new Set(record.checks);
     this.#events = events;
     this.#channel =
       descriptors.channel === null
@@ -144,6 +153,11 @@ export class Worker {
     return this.#state;
   }
 
+  /** The names of the checks that its app has registered. */
+  get checks(): ReadonlySet<string> {
+    return this.#checks;
+  }
+
   get record(): WorkerRecord {
     return {
       id: this.id,
@@ -155,6 +169,7 @@ export class Worker {
       listening: [...this.listening],
       fatal: this.#fatal,
       state: this.#state,
+      checks: [...this.#checks],
     };
   }
 
@@ -267,16 +282,20 @@ export class Worker {
   measure({ delay = false } = {}): Promise<Measures | null> {
     if (this.#channel === null || this.#channel.closed) return Promise.resolve(null);
     const id = this.#nextId++;
-    return new Promise((resolve) => {
-      const settle = (measures: Measures | null) => {
-        clearTimeout(timer);
-        this.#measuring.delete(id);
-        resolve(measures);
-      };
-      const timer = setTimeout(() => settle(null), MEASURE_TIMEOUT_MS);
-      this.#measuring.set(id, settle);
-      this.#send(delay ? { type: 'measure', id, delay } : { type: 'measure', id });
-    });
+    const question: ToWorker = delay ? { type: 'measure', id, delay } : { type: 'measure', id };
+    return this.#measuring.ask(id, MEASURE_TIMEOUT_MS, () => this.#send(question));
+  }
+
+  /**
+   * What the checks of its app give, those with these names or all; null where it does not say in time. An app that has
+   * registered none is not asked.
+   */
+  check(names: readonly string[] | null, timeoutMs: number): Promise<readonly CheckResult[] | null> {
+    if (this.#channel === null || this.#channel.closed) return Promise.resolve(null);
+    if (this.#checks.size === 0) return Promise.resolve([]);
+    const id = this.#nextId++;
+    const question: ToWorker = { type: 'check', id, timeoutMs, names };
+    return this.#checking.ask(id, timeoutMs + CHECK_GRACE_MS, () => this.#send(question));
   }
 
   /** Stops and starts reading what it says, around a takeover. */
@@ -366,7 +385,13 @@ export class Worker {
         this.#stands(message);
         return;
       case 'measures':
-        this.#measuring.get(message.id)?.(message);
+        this.#measuring.answer(message.id, message);
+        return;
+      case 'checks':
+        this.#checks = new Set(message.names);
+        return;
+      case 'checked':
+        this.#checking.answer(message.id, message.results);
         return;
     }
   }
@@ -388,7 +413,8 @@ export class Worker {
   }
 
   #exited(exit: Exit): void {
-    for (const settle of [...this.#measuring.values()]) settle(null);
+    this.#measuring.end();
+    this.#checking.end();
     // What it said last may still wait in the socket: the reason of the exit above all.
     this.#channel?.drainReads();
     this.#channel?.close();

@@ -33,6 +33,12 @@ export interface StateSide {
   restore(take: (state: unknown, origin: StateOrigin) => unknown, otherwise: Otherwise): void;
 }
 
+/** What an app says of its health; each gives what takes it back. */
+export interface HealthSide {
+  check(name: string, run: (asked: { readonly signal: AbortSignal }) => unknown, timeoutMs: number | null): () => void;
+  gauge(name: string, read: () => unknown): () => void;
+}
+
 type OnDrain = (leaving: Leaving) => void;
 
 export interface AppSide {
@@ -42,13 +48,14 @@ export interface AppSide {
   readonly kinds?: KindsSide;
   /** What travels to the next generation; not in every version of this package. */
   readonly state?: StateSide;
+  /** Not in every version of this package. */
+  readonly health?: HealthSide;
 }
 
 export function offerToApp(
   readyBy: ReadyBy,
   ready: () => void,
-  kinds: KindsSide,
-  state: StateSide,
+  sides: { readonly kinds: KindsSide; readonly state: StateSide; readonly health: HealthSide },
 ): { draining(timeoutMs: number, idle: Idle): void } {
   const listeners: OnDrain[] = [];
   let leaving: { readonly untilMs: number; readonly stopping: boolean } | null = null;
@@ -64,8 +71,7 @@ export function offerToApp(
       if (leaving !== null) call(listener);
       else listeners.push(listener);
     },
-    kinds,
-    state,
+    ...sides,
   };
   Object.defineProperty(globalThis, APP_SIDE, { value: side, enumerable: false, configurable: true });
   if (readyBy === 'notify') offerProcessSend(ready);

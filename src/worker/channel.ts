@@ -155,12 +155,15 @@ export class Channel {
   }
 }
 
+const DROPPABLE: ReadonlySet<FromWorker['type']> = new Set(['measures', 'listening', 'unlisten', 'checks']);
+
 /**
  * Beyond the limit only what answers a question of the supervisor, or is said once, still gets in: that is bounded by
- * nature. A lost `unlisten` costs the supervisor a descriptor until this worker ends, and a lost measure nothing.
+ * nature. A lost `unlisten` costs the supervisor a descriptor until this worker ends, and a lost measure nothing; the
+ * names of checks are said again to a supervisor that takes over after one that died.
  */
 function isDroppable(message: FromWorker): boolean {
-  return message.type === 'measures' || message.type === 'listening' || message.type === 'unlisten';
+  return DROPPABLE.has(message.type);
 }
 
 function parse(data: Buffer, fds: readonly Fd[]): Packet | null {

@@ -7,6 +7,7 @@
 import { CHANNEL_VERSION, type ToWorker, type WorkerStart } from '../channel/messages.js';
 import { type Fd, native } from '../native.js';
 import { Answers } from './answers.js';
+import { AppHealth } from './app-health.js';
 import { offerToApp } from './app-side.js';
 import { Channel } from './channel.js';
 import { Connections } from './connections.js';
@@ -64,7 +65,8 @@ function run(start: WorkerStart): void {
   const moveOut = new MoveOut(servers, connections, links, kinds, () => drain.look());
   const drain = new Drain(servers, connections, sessions, { links, out: moveOut, in: moveIn });
   const state = new AppState(channel);
-  const app = offerToApp(start.ready, () => readiness.notified(), kinds, state);
+  const health = new AppHealth(channel);
+  const app = offerToApp(start.ready, () => readiness.notified(), { kinds, state, health });
 
   const handle = (message: ToWorker, fd: Fd | null): void => {
     switch (message.type) {
@@ -104,6 +106,10 @@ function run(start: WorkerStart): void {
           draining: servers.ended,
           listening: [...servers.names(), ...datagrams.names()],
         });
+        health.repeat();
+        break;
+      case 'check':
+        void health.asked(message);
         break;
       case 'tickets':
         tickets.use(Buffer.from(message.secret, 'base64'));

@@ -1,6 +1,7 @@
 /** What the supervisor and a worker, and two workers, read from each other. */
 import fc from 'fast-check';
 import { expect } from 'vitest';
+import { CHECK_NAME, MAX_CHECKS } from '../../src/channel/checks.js';
 import { decodeFromWorker } from '../../src/channel/decode.js';
 import { decodeFromPeer, isMoving } from '../../src/channel/decode-peer.js';
 import { decodeToWorker, descriptorsOf } from '../../src/channel/decode-to-worker.js';
@@ -31,6 +32,22 @@ const address = fc.record(
   { requiredKeys: ['kind'] },
 );
 const tally = fc.record({ moved: number, finished: number, told: number, cut: number }, { requiredKeys: [] });
+/** Few, or more small ones than may be. */
+const few = <T>(of: fc.Arbitrary<T>, small: T) =>
+  fc.oneof(
+    { weight: 5, arbitrary: fc.array(of, { maxLength: 2 }) },
+    { weight: 1, arbitrary: fc.constant(Array<T>(MAX_CHECKS + 1).fill(small)) },
+  );
+const result = fc.record(
+  {
+    name: fc.oneof(fc.constant('db.pool'), text),
+    status: fc.constantFrom('ok', 'degraded', 'down', 'fine'),
+    ms: number,
+    facts: fc.oneof(fc.dictionary(text, value, { maxKeys: 2 }), value),
+    error: fc.option(text),
+  },
+  { requiredKeys: ['name', 'status', 'ms', 'facts', 'error'] },
+);
 const counts = fc.oneof(
   fc.array(number, { maxLength: LATENCY_BUCKETS + 1 }),
   fc.constant(noLatency()),
@@ -55,8 +72,12 @@ const fromWorker = messages(
     'unsaved',
     'restored',
     'unrestored',
+    'checks',
+    'checked',
   ],
   {
+    names: few(fc.oneof(fc.constant('db.pool'), text), 'db'),
+    results: few<object>(result, { name: 'db', status: 'ok', ms: 1, facts: {}, error: null }),
     saves: fc.boolean(),
     restores: fc.constantFrom(null, 'rollback', 'empty', 'never'),
     to: number,
@@ -97,6 +118,13 @@ fuzz('channel: from a worker', fromWorker, (input) => {
     if (message.address.kind === 'unix') expect(message.address.path.length).toBeLessThanOrEqual(108);
     else expect(message.address.port).toBeLessThanOrEqual(65_535);
   }
+  if (message.type === 'checked') {
+    expect(message.results.length).toBeLessThanOrEqual(MAX_CHECKS);
+    for (const { facts, name } of message.results) {
+      expect(name).toMatch(CHECK_NAME);
+      expect(Object.values(facts).every((fact) => typeof fact !== 'object' || fact === null)).toBe(true);
+    }
+  }
   if (message.type === 'measures') {
     expect(message.latency).toHaveLength(LATENCY_BUCKETS);
     expect([...message.latency, message.errors, message.aborted].every((count) => count >= 0)).toBe(true);
@@ -120,8 +148,10 @@ const toWorker = messages(
     'attend',
     'tickets',
     'inject',
+    'check',
   ],
   {
+    names: fc.option(fc.array(text, { maxLength: 5 })),
     id: number,
     delay: fc.option(fc.boolean(), { nil: undefined }),
     name: text,
@@ -161,7 +191,9 @@ const packet = fc.record({
 function sendAll(to: Fd, packets: readonly { data: Buffer; fds: number }[]): void {
   const own = n.memfdCreate('sent');
   try {
-    for (const { data, fds } of packets) n.send(to, data, { fds: Array(fds).fill(own) });
+    // The kernel takes no packet that is larger than its buffer; one that is larger than ours may be is as good.
+    for (const { data, fds } of packets)
+      n.send(to, data.subarray(0, MAX_PACKET_BYTES + 10), { fds: Array(fds).fill(own) });
   } finally {
     n.close(own);
   }

@@ -21,7 +21,14 @@ export function build(): void {
 }
 
 function isStale(): boolean {
-  const sources = ['src/native.ts', 'src/index.ts', 'src/channel/messages.ts', 'src/health/latency.ts'];
+  const sources = [
+    'src/native.ts',
+    'src/index.ts',
+    'src/checks.ts',
+    'src/channel/messages.ts',
+    'src/channel/checks.ts',
+    'src/health/latency.ts',
+  ];
   for (const name of readdirSync(join(ROOT, 'src/worker'))) sources.push(`src/worker/${name}`);
   return sources.some((source) => {
     const output = join(ROOT, source.replace(/^src/, 'dist').replace(/\.ts$/, '.js'));
