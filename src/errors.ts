@@ -19,6 +19,8 @@ export const EXIT = {
   busy: 75,
   noPermission: 77,
   config: 78,
+  /** Not of sysexits.h: the service has done all it had to do. Only systemd and the host hear it, and start nothing again. */
+  done: 79,
 } as const;
 
 type Facts = Readonly<Record<string, unknown>>;
@@ -118,6 +120,10 @@ export const ERRORS = {
   HOOK_FAILED: row(EXIT.refused, (f) => `the hook ${f.hook} ${f.how}${f.output ? `: ${f.output}` : ''}`),
   NO_ROLLBACK_TARGET: row(EXIT.refused, (f) => `there is nothing to roll back to: ${f.reason}`),
   GENERATION_LOST: row(EXIT.software, (f) => `generation ${f.generation} cannot be kept: ${f.reason}`),
+  GENERATION_KEPT: row(
+    EXIT.config,
+    (f) => `no worker of generation ${f.generation} is left, and none is started again: ${f.reason}`,
+  ),
   LISTENER_NOT_BOUND: row(EXIT.refused, (f) => `the listener ${f.name} cannot be had: ${f.reason}`),
   WORKER_NOT_READING: row(
     EXIT.refused,

@@ -22,8 +22,8 @@ export const STABLE_MS = 5_000;
 const PAUSE_MS = 50;
 /** At one start a second a loop costs little of a processor, and who mends the cause does not wait. */
 const PAUSE_MAX_MS = 1_000;
-/** sysexits.h: a configuration that is refused says nothing about batond. */
-const EX_CONFIG = 78;
+/** Ends that say nothing against batond, those of src/errors.ts: done, a configuration refused, a service that is over. */
+const MEANT: ReadonlySet<number> = new Set([0, 78, 79]);
 
 /** Real: Node follows symlinks to what it runs. */
 export const OWN_MAIN = fileURLToPath(new URL('./main.js', import.meta.url));
@@ -62,7 +62,7 @@ export function endStart(status: number, env: Environment): void {
   const file = fileOf(env);
   if (file === null) return;
   const { good, failures } = read(file);
-  write(file, { good, begun: null, failures: status === 0 || status === EX_CONFIG ? 0 : failures });
+  write(file, { good, begun: null, failures: MEANT.has(status) ? 0 : failures });
 }
 
 /** It has served for STABLE_MS: the one to go back to. */

@@ -1,6 +1,6 @@
 /** `batond status`: what runs, for a person or as JSON. */
 import type { Command } from 'commander';
-import type { GenerationStatus, Status, WorkerStatus } from '../control/messages.js';
+import type { GenerationStatus, SlotStatus, Status, WorkerStatus } from '../control/messages.js';
 import { columns, print, wrap } from './print.js';
 
 export function registerStatus(program: Command): void {
@@ -67,6 +67,7 @@ function renderGeneration(generation: GenerationStatus, width: number): string[]
     row('release', `${generation.release}  ${generation.entry}`),
     '  slot      pid  state      uptime    memory  in flight  connections   requests',
     ...generation.workers.map(renderWorker),
+    ...(generation.slots ?? []).map(renderSlot),
     ...renderAnswers(generation, width),
   ];
 }
@@ -87,6 +88,12 @@ function renderAnswers({ answers }: GenerationStatus, width: number): string[] {
 
 /** "0.42 ms", "4.2 ms", then as a duration. */
 const latencyText = (ms: number): string => (ms < 10 ? `${Number(ms.toPrecision(2))} ms` : duration(ms));
+
+/** How its last worker ended, and what became of it. */
+function renderSlot({ slot, state, rule, reason, forMs, dueInMs }: SlotStatus): string {
+  const then = dueInMs === null ? `for ${duration(forMs)}` : `again in ${duration(dueInMs)}`;
+  return `${String(slot).padStart(6)}${'-'.padStart(9)}  ${state.padEnd(9)} ${then}, rule ${rule}: ${reason.split('\n', 1)[0]}`;
+}
 
 function renderWorker(worker: WorkerStatus): string {
   const { measures } = worker;

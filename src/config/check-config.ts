@@ -1,4 +1,5 @@
 /** Says whether a value that was read from a file is a `Config`: what an older or a newer batond wrote may not be one. */
+import { ACTIONS, CAUSES, type Match, type Rule } from '../healing/rules.js';
 import { isCount, isFlag, isListOf, isMapOf, isNullOr, isNumber, isOneOf, isShape, isText } from '../shape.js';
 import type { Account } from './account.js';
 import type { Config, ListenerConfig, Program } from './config.js';
@@ -19,6 +20,20 @@ const isUnix = isShape<AddressOf<'unix'>>({ kind: isOneOf('unix'), path: isText 
 
 const isAccount = isShape<Account>({ kind: isOneOf('user', 'group'), name: isText, id: isCount });
 
+type MatchOf<Kind> = Extract<Match, { kind: Kind }>;
+const isStatus = isShape<MatchOf<'status'>>({ kind: isOneOf('status'), status: isNullOr(isCount) });
+const isSignal = isShape<MatchOf<'signal'>>({ kind: isOneOf('signal'), signal: isNullOr(isText) });
+const isCause = isShape<MatchOf<'cause'>>({ kind: isOneOf('cause'), cause: isOneOf(...CAUSES) });
+const isUnknown = isShape<MatchOf<'unknown'>>({ kind: isOneOf('unknown') });
+const isRule = isShape<Rule>({
+  name: isText,
+  word: isNullOr(isText),
+  match: (value) => isStatus(value) || isSignal(value) || isCause(value) || isUnknown(value),
+  servingOnly: isFlag,
+  action: isOneOf(...ACTIONS),
+  delayMs: isNumber,
+});
+
 const isWellFormed = isShape<Config>({
   name: isText,
   file: isNullOr(isText),
@@ -30,6 +45,8 @@ const isWellFormed = isShape<Config>({
   listeners: isListOf(
     isShape<ListenerConfig>({ name: isText, address: (value) => isTcp(value) || isUnix(value), backlog: isCount }),
   ),
+  onDependencyFailure: isMapOf(isText),
+  healing: isShape<Config['healing']>({ rules: isListOf(isRule) }),
   upgrade: isShape<Config['upgrade']>({
     readyTimeoutMs: isNumber,
     drainTimeoutMs: isNumber,
@@ -53,7 +70,14 @@ const isWellFormed = isShape<Config>({
     timeoutMs: isNumber,
   }),
   stop: isShape<Config['stop']>({ killTimeoutMs: isNumber }),
-  restart: isShape<Config['restart']>({ delayMs: isNumber, delayMaxMs: isNumber, limit: isCount, stableMs: isNumber }),
+  restart: isShape<Config['restart']>({
+    delayMs: isNumber,
+    delayMaxMs: isNumber,
+    limit: isCount,
+    stableMs: isNumber,
+    budget: isCount,
+    windowMs: isNumber,
+  }),
   control: isShape<Config['control']>({ read: isListOf(isAccount), act: isListOf(isAccount) }),
   log: isShape<Config['log']>({ level: isOneOf('trace', 'debug', 'info', 'warn', 'error', 'fatal') }),
 });

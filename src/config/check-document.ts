@@ -65,15 +65,21 @@ function checkItem(
     report(at, text);
   };
   for (const name of Object.keys(table)) {
-    if (!Object.hasOwn(keys, name)) fail([...path, name], describeUnknownKey(`${path[0]}`, name, Object.keys(keys)));
+    if (!Object.hasOwn(keys, name)) fail([...path, name], describeUnknownKey(tableOf(path), name, Object.keys(keys)));
   }
   for (const [name, key] of Object.entries(keys)) {
     const written = table[name] ?? key.default;
     if (key.required && table[name] === undefined) fail([...path, name], 'it is missing');
+    else if (written === null) item[name] = null;
     else if (key.type.kind !== 'tables')
       item[name] = checkValue(key.type, written, (below, text) => fail([...path, name, ...below], text));
   }
   return sound ? item : undefined;
+}
+
+/** "healing.rule" of the item at ["healing", "rule", 0]. */
+function tableOf(path: Path): string {
+  return path.slice(0, -1).join('.');
 }
 
 function isKeyPath(path: string): path is KeyPath {

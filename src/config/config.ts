@@ -3,6 +3,7 @@
  * milliseconds, every default filled in. Nobody else knows a default.
  */
 import type { ReadyBy } from '../channel/messages.js';
+import type { Rule } from '../healing/rules.js';
 import type { Account } from './account.js';
 
 /** A service that is a Node program, or any other that speaks sd_notify and takes LISTEN_FDS. */
@@ -44,6 +45,10 @@ export interface Config {
   readonly ready: ReadyBy;
   readonly env: Readonly<Record<string, string>>;
   readonly listeners: readonly ListenerConfig[];
+  /** On top of `env` for a worker that is started again because a dependency refused. */
+  readonly onDependencyFailure: Readonly<Record<string, string>>;
+  /** Before those that are built in, in their order. */
+  readonly healing: { readonly rules: readonly Rule[] };
   readonly upgrade: {
     /** From the start of the candidate's first worker until all are ready; also for a worker to save or restore. 30 s. */
     readonly readyTimeoutMs: number;
@@ -91,6 +96,10 @@ export interface Config {
     readonly limit: number;
     /** A worker that lived so long ends the row of crashes. 10 s. */
     readonly stableMs: number;
+    /** More crashes of all slots within `windowMs`, and the generation is lost where nothing of it serves. 30. */
+    readonly budget: number;
+    /** 10 min. */
+    readonly windowMs: number;
   };
   /** Who may speak to the service beside root and its own user; who may act may read. */
   readonly control: { readonly read: readonly Account[]; readonly act: readonly Account[] };

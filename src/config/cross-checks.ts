@@ -4,6 +4,7 @@
 import { formatAddress } from './address.js';
 import type { ListenerConfig } from './config.js';
 import { formatDuration } from './duration.js';
+import type { WrittenRule } from './healing-rules.js';
 import type { KeyPath } from './keys.js';
 import { formatPath, type Path, type Place, type Problem } from './problem.js';
 import type { TomlDocument } from './read-toml.js';
@@ -24,6 +25,7 @@ export function crossCheck(settings: Settings, document: TomlDocument | null, pr
   };
   checkProgram(settings, document, problems, report);
   checkListeners(settings, document, problems);
+  checkRules(settings, document, problems);
   if (settings.get('release.verify')?.value === 'signature' && !settings.has('release.public_key')) {
     report('release.verify', '"signature" needs a release.public_key to check it with');
   }
@@ -94,5 +96,22 @@ function checkListeners(settings: Settings, document: TomlDocument | null, probl
     claim(index, 'name', name);
     // Each listen on port 0 gets a port of its own.
     if (address.kind === 'unix' || address.port !== 0) claim(index, 'address', formatAddress(address));
+  }
+}
+
+/** A rule is for one kind of end; what it says of a pause has to have a meaning. */
+function checkRules(settings: Settings, document: TomlDocument | null, problems: Problem[]): void {
+  if (document === null) return;
+  const rules = (settings.get('healing.rule')?.value ?? []) as readonly WrittenRule[];
+  const report = (path: Path, text: string) =>
+    problems.push({ place: document.placeOf(path), key: formatPath(path), text });
+  for (const [index, { status, signal, cause, action, delay }] of rules.entries()) {
+    const path: Path = ['healing', 'rule', index];
+    const said = [status, signal, cause].filter((one) => one !== null).length;
+    if (said === 0) report(path, 'it is for no end: write a status, a signal or a cause');
+    if (said > 1) report(path, 'it is for more than one end: write a rule each for a status, a signal and a cause');
+    if (delay !== null && action !== 'retry' && action !== 'standby') {
+      report([...path, 'delay'], `"${action}" has no delay of its own: that is for "retry" and "standby"`);
+    }
   }
 }

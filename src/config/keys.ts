@@ -6,6 +6,9 @@
  * allowed in words of this table, which no library's messages do, and its import would cost each reload 4 ms.
  */
 
+import { ACTIONS, CAUSES } from '../healing/rules.js';
+import { SIGNAL_NAMES } from '../signals.js';
+
 const DAY_MS = 24 * 60 * 60 * 1000;
 
 /** What a value must be. `ms` limits are of the parsed duration, those in bytes of the parsed size. */
@@ -92,6 +95,44 @@ export const LISTENER_KEYS = {
   },
 } as const satisfies Record<string, Key>;
 
+export const RULE_KEYS = {
+  name: {
+    type: NAME,
+    default: null,
+    about: 'What the journal and the status call the rule by; by default the end that it is for.',
+  },
+  status: {
+    type: { kind: 'integer', min: 0, max: 255 },
+    default: null,
+    about: 'The exit status that it is for. A rule has one of status, signal and cause.',
+  },
+  signal: {
+    type: {
+      kind: 'text',
+      pattern: new RegExp(`^(${[...SIGNAL_NAMES.values()].join('|')})$`),
+      allowed: 'the name of a signal, such as "SIGTERM"',
+    },
+    default: null,
+    about: 'The signal that it is for.',
+  },
+  cause: {
+    type: { kind: 'choice', of: CAUSES },
+    default: null,
+    about: 'What it is for where batond knows why a worker ended: the kernel was out of memory, or batond killed it.',
+  },
+  action: {
+    type: { kind: 'choice', of: ACTIONS },
+    default: null,
+    required: true,
+    about: 'What is done: see "When a worker ends" in the README.',
+  },
+  delay: {
+    type: durationOrNone,
+    default: null,
+    about: 'The pause before it is started again, of "retry" (by default 2s) and "standby" (by default none).',
+  },
+} as const satisfies Record<string, Key>;
+
 export const KEYS = {
   name: {
     type: NAME,
@@ -156,6 +197,16 @@ export const KEYS = {
     type: { kind: 'tables', keys: LISTENER_KEYS },
     default: null,
     about: 'Sockets that are bound before the first worker starts; a Node program needs none of them.',
+  },
+  on_dependency_failure: {
+    type: { kind: 'environment' },
+    default: {},
+    about: 'Variables on top of env for a worker that is started again because a dependency refused: a standby of it.',
+  },
+  'healing.rule': {
+    type: { kind: 'tables', keys: RULE_KEYS },
+    default: null,
+    about: 'What is done when a worker has ended, before the rules that are built in; the first that fits is followed.',
   },
   'upgrade.ready_timeout': {
     type: duration,
@@ -265,6 +316,14 @@ export const KEYS = {
     default: '10s',
     about: 'A worker that lived so long ends a row of crashes.',
   },
+  'restart.budget': {
+    type: { kind: 'integer', min: 1, max: 1000 },
+    default: 30,
+    about:
+      'After more crashes than that within restart.window, of all slots together, the generation is given up where ' +
+      'nothing of it serves; where something does, and for ends that are no crash, each pause is the longest.',
+  },
+  'restart.window': { type: duration, default: '10m', about: 'The time that restart.budget is for.' },
   'control.read': {
     type: { kind: 'accounts' },
     default: [],

@@ -9,6 +9,7 @@ import { settingsOfDocument } from './check-document.js';
 import { checkReleasePaths } from './check-release-paths.js';
 import type { Config, ListenerConfig, Program } from './config.js';
 import { crossCheck, ONLY_OF_ENTRIES } from './cross-checks.js';
+import { healingRules } from './healing-rules.js';
 import { type ConfigFlags, KEY_PATHS, type KeyPath } from './keys.js';
 import { formatPlace, type Problem, refuse } from './problem.js';
 import { readToml } from './read-toml.js';
@@ -134,6 +135,8 @@ function build(
     ready: values.ready ?? (program.kind === 'node' ? 'listen' : 'notify'),
     env: values.env,
     listeners: (values.listener ?? []) as readonly ListenerConfig[],
+    onDependencyFailure: values.on_dependency_failure,
+    healing: { rules: healingRules(values['healing.rule']) },
     upgrade: {
       readyTimeoutMs: values['upgrade.ready_timeout'],
       drainTimeoutMs: values['upgrade.drain_timeout'],
@@ -162,6 +165,8 @@ function build(
       delayMaxMs: values['restart.delay_max'],
       limit: values['restart.limit'],
       stableMs: values['restart.stable'],
+      budget: values['restart.budget'],
+      windowMs: values['restart.window'],
     },
     control: { read: values['control.read'], act: values['control.act'] },
     log: { level: values['log.level'] },

@@ -6,6 +6,7 @@ import { type Account, formatAccount } from './account.js';
 import { formatAddress } from './address.js';
 import type { Config } from './config.js';
 import { formatDuration } from './duration.js';
+import { describeRule } from './healing-rules.js';
 import type { LoadedConfig } from './load.js';
 import { formatSize } from './size.js';
 
@@ -42,6 +43,13 @@ function rowsOf(config: Config): [string, string][] {
     // The values stay out: this output ends up in tickets, and passwords are in the environment.
     ...Object.keys(config.env).map((name): [string, string] => [`env.${name}`, '(set)']),
     ['listener', listeners.length === 0 ? 'none declared' : listeners.join(', ')],
+    ...Object.keys(config.onDependencyFailure).map((name): [string, string] => [
+      `on_dependency_failure.${name}`,
+      '(set)',
+    ]),
+    ...(config.healing.rules.length === 0
+      ? []
+      : ([['healing.rule', config.healing.rules.map(describeRule).join(', ')]] as [string, string][])),
     ['upgrade.ready_timeout', formatDuration(upgrade.readyTimeoutMs)],
     ['upgrade.drain_timeout', formatDuration(upgrade.drainTimeoutMs)],
     ['upgrade.takeover_timeout', formatDuration(upgrade.takeoverTimeoutMs)],
@@ -54,6 +62,8 @@ function rowsOf(config: Config): [string, string][] {
     ['restart.delay_max', formatDuration(restart.delayMaxMs)],
     ['restart.limit', `${restart.limit}`],
     ['restart.stable', formatDuration(restart.stableMs)],
+    ['restart.budget', `${restart.budget}`],
+    ['restart.window', formatDuration(restart.windowMs)],
     ['control.read', accounts(config.control.read)],
     ['control.act', accounts(config.control.act)],
     ['log.level', config.log.level],

@@ -118,6 +118,20 @@ export interface AnswersStatus {
   readonly p99Ms: number | null;
 }
 
+/** A slot whose last worker ended unasked. */
+export interface SlotStatus {
+  readonly slot: number;
+  /** What it is about: it is started again soon, kept for a person, done, or runs with `on_dependency_failure`. */
+  readonly state: 'waiting' | 'kept' | 'done' | 'standby';
+  /** The rule that was followed, and how the worker ended. */
+  readonly rule: string;
+  readonly reason: string;
+  /** Since when. */
+  readonly forMs: number;
+  /** Until it is started again; null where it is not. */
+  readonly dueInMs: number | null;
+}
+
 export interface GenerationStatus {
   readonly number: number;
   readonly role: 'candidate' | 'incumbent' | 'draining';
@@ -126,6 +140,8 @@ export interface GenerationStatus {
   readonly workers: readonly WorkerStatus[];
   /** Absent in what an older supervisor says; null where no worker could say. */
   readonly answers?: AnswersStatus | null;
+  /** Absent where an older supervisor answers. */
+  readonly slots?: readonly SlotStatus[];
   /** Milliseconds left until its workers are told to go; null while it does not drain. */
   readonly drainLeftMs: number | null;
 }

@@ -197,7 +197,8 @@ class Host {
   #mainEnded(code: number | null, signal: number | null): void {
     const { log } = this.#options;
     const how = code === null ? `was killed by signal ${signal}` : `exited with status ${code}`;
-    const status = code ?? 128 + (signal ?? 0);
+    // As SuccessExitStatus= of a unit.
+    const status = code === EXIT.done ? EXIT.ok : (code ?? 128 + (signal ?? 0));
     this.#mainPid = 0;
     this.#watchdog.rest();
     const over = this.#asked > 0 || this.#stopping || !this.#ready;

@@ -4,6 +4,8 @@
  */
 import type { ListenAddress, StateAbility } from '../channel/messages.js';
 import { isOutcome } from '../control/check-line.js';
+import type { Restart } from '../healing/budget.js';
+import { CAUSES } from '../healing/rules.js';
 import type { Target } from '../release/current.js';
 import type { Release } from '../release/release.js';
 import {
@@ -22,6 +24,7 @@ import {
 import type { Attempt, AttemptKind } from './attempt.js';
 import { isReport } from './check-report.js';
 import type { GenerationRecord, Hurry } from './generation.js';
+import type { HealingRecord, SlotRecord } from './healing.js';
 import type { Secrets, Snapshot } from './inventory.js';
 import type { ListenerRecord } from './listeners.js';
 import type { OpenReport, ReporterRecord } from './report.js';
@@ -47,6 +50,7 @@ const COMMON = {
   program: isText,
   args: isListOf(isText),
   env: isMapOf(isText),
+  onDependencyFailure: isAbsentOr(isMapOf(isText)),
   root: isAbsentOr(isText),
   resolvedAt: isNumber,
 };
@@ -97,8 +101,26 @@ const isWorker = isShape<WorkerRecord>({
   startedAtMs: isNumber,
   listening: isListOf(isText),
   fatal: isNullOr(isText),
+  killedBy: isAbsentOr(isNullOr(isOneOf(...CAUSES))),
   state: isAbsentOr(isShape<StateAbility>({ saves: isFlag, restores: isNullOr(isOneOf('rollback', 'empty')) })),
   checks: isAbsentOr(isListOf(isText)),
+});
+
+const isHealing = isShape<HealingRecord>({
+  listened: isFlag,
+  slots: isListOf(
+    isShape<SlotRecord>({
+      slot: isCount,
+      rest: isNullOr(isOneOf('waiting', 'kept', 'done')),
+      standby: isFlag,
+      waits: isCount,
+      rule: isText,
+      reason: isText,
+      sinceMs: isNumber,
+      dueAtMs: isNullOr(isNumber),
+    }),
+  ),
+  restarts: isListOf(isShape<Restart>({ atMs: isNumber, isCrash: isFlag })),
 });
 
 const isGeneration = isShape<GenerationRecord>({
@@ -112,6 +134,7 @@ const isGeneration = isShape<GenerationRecord>({
   hurry: isAbsentOr(isNullOr(isShape<Hurry>({ termAtMs: isNumber, killAtMs: isNumber }))),
   claims: isListOf(isShape<GenerationRecord['claims'][number]>({ listener: isText, slots: isListOf(isCount) })),
   crashes: isListOf(isShape<GenerationRecord['crashes'][number]>({ slot: isCount, inARow: isCount })),
+  healing: isAbsentOr(isHealing),
   workers: isListOf(isWorker),
 });
 
@@ -162,6 +185,7 @@ const isWellFormed = isShape<Snapshot & Secrets>({
   attempt: isAbsentOr(isNullOr(isAttempt)),
   tried: isAbsentOr(isNullOr(isText)),
   mirrored: isAbsentOr(isFlag),
+  oomKills: isAbsentOr(isNullOr(isCount)),
   tickets: isAbsentOr(isNullOr(isTickets)),
 });
 

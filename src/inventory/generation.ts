@@ -4,6 +4,7 @@
  */
 import type { ReadyBy } from '../channel/messages.js';
 import type { Release } from '../release/release.js';
+import { Healing, type HealingRecord } from './healing.js';
 import type { Worker, WorkerRecord } from './worker.js';
 
 export type Role = 'candidate' | 'incumbent' | 'draining';
@@ -28,6 +29,8 @@ export interface GenerationRecord {
   readonly hurry?: Hurry | null;
   readonly claims: readonly { readonly listener: string; readonly slots: readonly number[] }[];
   readonly crashes: readonly { readonly slot: number; readonly inARow: number }[];
+  /** Absent in what an older supervisor wrote. */
+  readonly healing?: HealingRecord;
   readonly workers: readonly WorkerRecord[];
 }
 
@@ -45,6 +48,7 @@ export class Generation {
   readonly workers = new Map<number, Worker>();
   /** Crashes in a row of each slot. */
   readonly crashes: Map<number, number>;
+  readonly healing: Healing;
   readonly #claims: Map<string, Set<number>>;
 
   constructor(record: GenerationRecord) {
@@ -57,6 +61,7 @@ export class Generation {
     this.drainUntilMs = record.drainUntilMs;
     this.hurry = record.hurry ?? null;
     this.crashes = new Map(record.crashes.map(({ slot, inARow }) => [slot, inARow]));
+    this.healing = new Healing(record.healing);
     this.#claims = new Map(record.claims.map(({ listener, slots }) => [listener, new Set(slots)]));
   }
 
@@ -73,6 +78,7 @@ export class Generation {
       hurry,
       claims: [...this.#claims].map(([listener, claimants]) => ({ listener, slots: [...claimants] })),
       crashes: [...this.crashes].map(([slot, inARow]) => ({ slot, inARow })),
+      healing: this.healing.record,
       workers: [...this.workers.values()].map((worker) => worker.record),
     };
   }
@@ -84,6 +90,7 @@ export class Generation {
   claim(listener: string, slot: number): void {
     const slots = this.#claims.get(listener) ?? new Set();
     slots.add(slot);
+    this.healing.listened = true;
     this.#claims.set(listener, slots);
   }
 

@@ -39,6 +39,8 @@ export interface Snapshot {
   readonly tried?: string | null;
   /** Its descriptors are in the fd store, under the names of stored-names.ts. */
   readonly mirrored?: boolean;
+  /** How many processes the kernel had killed for memory in the service's control group; null where nobody counts. */
+  readonly oomKills?: number | null;
 }
 
 /** What a takeover hands on and no file may ever hold. */

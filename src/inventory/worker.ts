@@ -20,6 +20,7 @@ import type {
   ToWorker,
 } from '../channel/messages.js';
 import { PacketSocket } from '../channel/packet-socket.js';
+import type { Cause } from '../healing/rules.js';
 import { type Credentials, type Fd, native } from '../native.js';
 import { NotifyListener } from '../process/notify-listener.js';
 import { type Exit, Process } from '../process/process.js';
@@ -49,10 +50,12 @@ export interface WorkerRecord {
   readonly listening: readonly string[];
   /** The exception that it reported before it ended. */
   readonly fatal: string | null;
-  /** Absent in what an older supervisor wrote. */
+  /** Absent, as all below, in what an older supervisor wrote. */
   readonly state?: StateAbility;
-  /** The checks that its app has registered; absent in what an older supervisor wrote. */
+  /** The checks that its app has registered. */
   readonly checks?: readonly string[];
+  /** Why a supervisor killed it. */
+  readonly killedBy?: Cause | null;
 }
 
 export interface WorkerEvents {
@@ -94,6 +97,7 @@ export class Worker {
   #tally: DrainTally | null = null;
   #state: StateAbility;
   #checks: ReadonlySet<string>;
+  #killedBy: Cause | null;
   #nextId = 1;
   /** Of its requests to listen. */
   #unanswered = 0;
@@ -113,6 +117,7 @@ export class Worker {
     this.#fatal = record.fatal;
     this.#state = record.state ?? { saves: false, restores: null };
     this.#checks = new Set(record.checks);
+    this.#killedBy = record.killedBy ?? null;
     this.#events = events;
     this.#channel =
       descriptors.channel === null
@@ -120,7 +125,7 @@ export class Worker {
         : new PacketSocket(descriptors.channel, {
             onPacket: (message, fds) => this.#receive(message, fds),
             // What it means is told by the exit that follows; a worker that only closed its channel is of no use.
-            onClose: () => this.process.kill(),
+            onClose: (_reason, ended) => (ended ? this.process.kill() : this.killFor('channel')),
           });
     this.#notify =
       descriptors.notify === null
@@ -148,6 +153,17 @@ export class Worker {
     return this.#tally;
   }
 
+  /** Why we have killed it, if we have: what its exit does not say. */
+  get killedBy(): Cause | null {
+    return this.#killedBy;
+  }
+
+  /** SIGKILL, for a reason that the rules of healing know; the first one stands. */
+  killFor(cause: Cause): void {
+    this.#killedBy ??= cause;
+    this.process.kill();
+  }
+
   /** What its app has registered. */
   get state(): StateAbility {
     return this.#state;
@@ -170,6 +186,7 @@ export class Worker {
       fatal: this.#fatal,
       state: this.#state,
       checks: [...this.#checks],
+      killedBy: this.#killedBy,
     };
   }
 
@@ -326,7 +343,7 @@ export class Worker {
     const file = known?.type === 'saved' ? (fds[0] ?? null) : null;
     for (const fd of fds) if (fd !== file) native().close(fd);
     if (known !== null) this.#handle(known, file);
-    else if (message === null) this.process.kill();
+    else if (message === null) this.killFor('channel');
   }
 
   #handle(message: FromWorker, file: Fd | null): void {
@@ -342,7 +359,7 @@ export class Worker {
         return;
       case 'listening':
         if (this.listening.size >= MAX_LISTENING && !this.listening.has(message.name)) {
-          this.process.kill();
+          this.killFor('channel');
           return;
         }
         this.listening.add(message.name);

@@ -5,6 +5,7 @@
 import { constants } from 'node:os';
 import { Descriptor } from '../inventory/descriptor.js';
 import { type Fd, native, type SpawnOptions, type Watcher } from '../native.js';
+import { SIGNAL_NAMES } from '../signals.js';
 
 /** How a process ended. Both are null where nobody can tell: an adopted process on a kernel before Linux 6.15. */
 export interface Exit {
@@ -14,8 +15,6 @@ export interface Exit {
 
 /** How long somebody else's child may stay unreaped before its exit status counts as unknown. */
 const REAP_TIMEOUT_MS = 2_000;
-
-const SIGNAL_NAMES = new Map(Object.entries(constants.signals).map(([name, number]) => [number, name]));
 
 export class Process {
   readonly pid: number;
@@ -173,7 +172,7 @@ function isTaken(pid: number): boolean {
 function named(status: { code: number | null; signal: number | null } | null): Exit | null {
   if (status === null) return null;
   const signal = status.signal === null ? null : (SIGNAL_NAMES.get(status.signal) ?? null);
-  return { code: status.code, signal: signal as NodeJS.Signals | null };
+  return { code: status.code, signal };
 }
 
 /** "exited with status 3", for the middle of a sentence. */

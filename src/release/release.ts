@@ -25,6 +25,8 @@ interface Common {
   readonly args: readonly string[];
   /** What the config adds to the environment. */
   readonly env: Readonly<Record<string, string>>;
+  /** On top of `env` for a worker whose dependency has refused; absent where the config has none. */
+  readonly onDependencyFailure?: Readonly<Record<string, string>>;
   /** Milliseconds since the epoch. */
   readonly resolvedAt: number;
 }
@@ -53,7 +55,9 @@ export function resolveRelease(config: Config, { env, execPath, now }: ResolveEn
   const root = current === null ? null : realDirectory(current);
   const directory = realDirectory(root === null ? config.directory : below(current!, config.directory, root));
   const { PATH } = workerEnvironment(config.env, env);
-  const common = { directory, ...(root === null ? {} : { root }), env: config.env, resolvedAt: now };
+  const { env: added, onDependencyFailure } = config;
+  const standby = Object.keys(onDependencyFailure).length === 0 ? {} : { onDependencyFailure };
+  const common = { directory, ...(root === null ? {} : { root }), env: added, ...standby, resolvedAt: now };
   if (config.program.kind === 'command') {
     const [name = '', ...args] = config.program.command;
     const program = pin(findProgram(name, { directory, path: PATH }), name);

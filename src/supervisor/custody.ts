@@ -10,6 +10,7 @@ import type { Attempts } from './attempts.js';
 import type { Drainer } from './drainer.js';
 import type { Leftovers } from './leftovers.js';
 import type { Listening } from './listening.js';
+import type { OomWatch } from './oom-watch.js';
 import type { Reporter } from './reporter.js';
 import type { Restarter } from './restarter.js';
 import type { Situation } from './situation.js';
@@ -29,6 +30,7 @@ export interface CustodyHost {
   readonly leftovers: Leftovers;
   readonly listening: Listening;
   readonly mirror: Mirror;
+  readonly oom: OomWatch;
   readonly reporter: Reporter;
   readonly restarter: Restarter;
   readonly tickets: TicketSecret;
@@ -92,7 +94,7 @@ export class Custody {
 
   /** All that the next supervisor gets; the descriptors are lent. */
   snapshot(): { state: Snapshot & Secrets; fds: NamedFds } {
-    const { attempts, client: waiting, reporter, tickets } = this.#host;
+    const { attempts, client: waiting, oom, reporter, tickets } = this.#host;
     const { state, fds } = this.#situation.inventory.snapshot();
     if (this.control !== null) fds.set('control', this.control.fd);
     const client = waiting.fd;
@@ -105,6 +107,7 @@ export class Custody {
       attempt: attempts.current,
       tried: attempts.tried,
       mirrored: true,
+      oomKills: oom.record,
       tickets: tickets.record,
     };
     return { state: { ...state, ...extra }, fds };

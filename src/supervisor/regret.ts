@@ -1,5 +1,8 @@
-/** A generation that cannot be kept: back to the last good release where there is one, else the service is lost. */
-import { BatondError } from '../errors.js';
+/**
+ * A generation that cannot be kept: back to the last good release where there is one, else the service is lost. And one
+ * of which nothing is left to run, which is the end of its service too.
+ */
+import { BatondError, EXIT } from '../errors.js';
 import type { Generation } from '../inventory/generation.js';
 import { monotonicMs } from '../process/monotonic.js';
 import { readTarget } from '../release/current.js';
@@ -64,10 +67,28 @@ export class Regret {
   }
 
   /** Nothing is left to try. */
-  lost(generation: Generation, reason: string): void {
+  lost({ number: generation }: Generation, reason: string): void {
+    this.#giveUp(new BatondError('GENERATION_LOST', { generation, reason }));
+  }
+
+  /** Every worker has ended, and none is started again: well, or for `reason`, which no start would change. */
+  over({ number: generation }: Generation, reason: string | null): void {
+    if (reason !== null) {
+      this.#giveUp(new BatondError('GENERATION_KEPT', { generation, reason }));
+      return;
+    }
     const { log, notifier } = this.#situation.options;
-    const cause = new BatondError('GENERATION_LOST', { generation: generation.number, reason });
-    log.fatal({ event: 'lost', generation: generation.number, code: cause.code }, cause.message);
+    const { ending } = this.#host;
+    log.info({ event: 'done', generation }, `generation ${generation} has done what it had to do`);
+    notifier.status(`Done: every worker of generation ${generation} has ended well.`);
+    ending.sayStopping();
+    ending.endAllWith(EXIT.done);
+  }
+
+  #giveUp(cause: BatondError): void {
+    const { log, notifier } = this.#situation.options;
+    const { generation } = cause.facts;
+    log.fatal({ event: 'lost', generation, code: cause.code }, cause.message);
     notifier.status(`${cause.message}.`);
     // Starting the same again would help nobody: the host is told that this end is meant.
     this.#host.ending.sayStopping();

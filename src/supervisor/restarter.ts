@@ -1,17 +1,22 @@
 /**
- * Keeps the incumbent generation alive: a worker that ends without having been told to is started again, after a pause
- * that doubles at each crash in a row and is spread by chance.
+ * Keeps the incumbent generation alive: what becomes of the slot of a worker that ended without having been told to is
+ * what its rule says (src/healing). Each decision is an entry of the journal.
  *
- * Two things end that: a young generation that keeps crashing is given up for the last good release, and when every
- * slot has used up its crashes the generation is lost, and with it the unit.
+ * Three things end a generation: a young one that keeps crashing is given up for the last good release; when every slot
+ * has used up its crashes, or nothing serves and the budget of all slots is spent, it is lost, and with it the unit; and
+ * when no slot is left that may be started again, its service is over, well or not.
  */
 import type { Config } from '../config/config.js';
+import { isSpent, withRestart } from '../healing/budget.js';
+import { type Decision, decide } from '../healing/decide.js';
 import type { Generation } from '../inventory/generation.js';
 import type { Inventory } from '../inventory/inventory.js';
 import type { Worker } from '../inventory/worker.js';
 import type { Log } from '../log.js';
+import type { MemoryGroup } from '../process/memory-group.js';
 import { monotonicMs } from '../process/monotonic.js';
-import { describeExit, type Exit } from '../process/process.js';
+import type { Exit } from '../process/process.js';
+import { describeEnd, type End, judgeEnd, judgeFailedStart } from './judge-end.js';
 
 /** So many crashes of one slot in a row make a young generation be given up: enough to tell them from one bad moment. */
 const CRASHES_TO_REGRET = 3;
@@ -20,10 +25,15 @@ export interface RestarterHost {
   readonly inventory: Inventory;
   readonly config: Config;
   readonly log: Log;
+  /** Whether a generation is on its way that may replace this one, or everything ends. */
+  readonly busy: boolean;
+  takeOomKill(): MemoryGroup | null;
   startWorker(generation: Generation, slot: number): void;
   /** Goes back to the last good release. False where there is none to go back to. */
   regret(generation: Generation, reason: string): boolean;
   lost(generation: Generation, reason: string): void;
+  /** No slot is left that may be started again: all have done what they had to do, or `reason` says what of one. */
+  over(generation: Generation, reason: string | null): void;
 }
 
 export class Restarter {
@@ -36,34 +46,12 @@ export class Restarter {
   }
 
   /** A worker of the incumbent has ended, and is out of its generation. */
-  crashed(generation: Generation, worker: Worker, exit: Exit): void {
-    const { config, log } = this.#host;
+  ended(generation: Generation, worker: Worker, exit: Exit): void {
     this.arrived(worker);
+    const { config, takeOomKill } = this.#host;
     const livedMs = monotonicMs() - worker.startedAtMs;
-    const inARow = livedMs >= config.restart.stableMs ? 1 : (generation.crashes.get(worker.slot) ?? 0) + 1;
-    generation.crashes.set(worker.slot, inARow);
-    const how = `${describeExit(exit)}${worker.fatal === null ? '' : `: ${worker.fatal}`}`;
-    log.warn(
-      {
-        event: 'crash',
-        generation: generation.number,
-        slot: worker.slot,
-        pid: worker.process.pid,
-        inARow,
-        livedMs,
-        ...exit,
-      },
-      `worker ${worker.id} ${how}`,
-    );
-    const reason = `its workers keep ending, the last one ${how}`;
-    const age = monotonicMs() - (generation.committedAtMs ?? 0);
-    if (inARow >= CRASHES_TO_REGRET && age < config.upgrade.regretMs && this.#host.regret(generation, reason)) {
-      this.#startLater(generation, worker.slot, inARow);
-    } else if (isSpent(generation, config.restart.limit)) {
-      this.#host.lost(generation, reason);
-    } else {
-      this.#startLater(generation, worker.slot, inARow);
-    }
+    const end = judgeEnd(worker, exit, generation.healing.listened, config.healing.rules, takeOomKill);
+    this.#heal(generation, worker.slot, end, { pid: worker.process.pid, livedMs });
   }
 
   /** A worker that was started again is ready, or has ended: its boot has no deadline any more. */
@@ -79,9 +67,29 @@ export class Restarter {
     if (generation === null) return;
     for (let slot = 0; slot < generation.slots; slot++) {
       const worker = generation.workers.get(slot);
-      if (worker === undefined) this.#startLater(generation, slot, generation.crashes.get(slot) ?? 0);
-      else if (worker.phase === 'booting') this.#watchBoot(worker);
+      if (worker?.phase === 'booting') this.#watchBoot(worker);
+      if (worker !== undefined || generation.healing.isSettled(slot)) continue;
+      const dueAtMs = generation.healing.slots.get(slot)?.dueAtMs;
+      this.#startLater(generation, slot, dueAtMs == null ? this.#host.config.restart.delayMs : dueAtMs - monotonicMs());
     }
+  }
+
+  /** Looks whether there is anything left of the incumbent to wait for; called when nothing else is under way. */
+  review(): void {
+    const { inventory, config, busy, regret, over } = this.#host;
+    const generation = inventory.incumbent;
+    if (generation === null || busy) return;
+    for (let slot = 0; slot < generation.slots; slot++) {
+      if (generation.workers.has(slot) || !generation.healing.isSettled(slot)) return;
+    }
+    const [kept] = generation.healing.kept();
+    if (kept === undefined) {
+      over(generation, null);
+      return;
+    }
+    const reason = `its worker ${kept.slot} ${kept.reason}`;
+    const isYoung = ageMs(generation) < config.upgrade.regretMs;
+    if (!isYoung || !regret(generation, reason)) over(generation, reason);
   }
 
   /** Starts nothing any more; somebody else may be about to. */
@@ -91,33 +99,137 @@ export class Restarter {
     this.#boots.clear();
   }
 
-  #startLater(generation: Generation, slot: number, inARow: number): void {
+  #heal(generation: Generation, slot: number, end: End, facts: { pid: number | null; livedMs: number }): void {
+    const { config } = this.#host;
+    const { healing } = generation;
+    const nowMs = monotonicMs();
+    const before = healing.slots.get(slot);
+    const isCrash = end.rule.action === 'restart';
+    const budget = { restarts: config.restart.budget, windowMs: config.restart.windowMs };
+    const restarts = withRestart(healing.restarts, { atMs: nowMs, isCrash }, budget);
+    const spent = isSpent(restarts, nowMs, budget, isCrash ? 'crashes' : 'all');
+    const decision = decide(
+      end.rule,
+      {
+        inARow: generation.crashes.get(slot) ?? 0,
+        waits: before?.waits ?? 0,
+        standby: before?.standby ?? false,
+      },
+      { stable: facts.livedMs >= config.restart.stableMs, isSpent: spent, chance: Math.random() },
+      {
+        delayMs: config.restart.delayMs,
+        delayMaxMs: config.restart.delayMaxMs,
+        hasStandby: generation.release.onDependencyFailure !== undefined,
+      },
+    );
+    const { delayMs } = decision;
+    const { inARow, waits, standby } = decision.slot;
+    if (delayMs !== null) healing.restarts = restarts;
+    generation.crashes.set(slot, inARow);
+    healing.slots.set(slot, {
+      slot,
+      rest: delayMs === null ? (decision.action === 'done' ? 'done' : 'kept') : 'waiting',
+      standby,
+      waits,
+      rule: end.rule.name,
+      reason: describeEnd(end),
+      sinceMs: nowMs,
+      dueAtMs: delayMs === null ? null : nowMs + delayMs,
+    });
+    if (isCrash) this.#sayCrash(generation, slot, end, { ...facts, inARow });
+    this.#sayDecision(generation, slot, end, decision, { ...facts, restarts: healing.restarts.length, spent });
+    if (delayMs === null) this.review();
+    else if (!isCrash || !this.#ends(generation, end, inARow, spent)) this.#startLater(generation, slot, delayMs);
+  }
+
+  /** Whether the crash was one too many, and the generation goes with it. */
+  #ends(generation: Generation, end: End, inARow: number, spent: boolean): boolean {
+    const { config, regret, lost } = this.#host;
+    const { budget, windowMs } = config.restart;
+    const last = `the last one ${describeEnd(end)}`;
+    const reason = spent
+      ? `its workers have ended more than ${budget} times in ${windowMs / 1_000} s, ${last}`
+      : `its workers keep ending, ${last}`;
+    const isYoung = ageMs(generation) < config.upgrade.regretMs;
+    // What is on its way back takes a while, in which the slot is started again all the same.
+    if (isYoung && (spent || inARow >= CRASHES_TO_REGRET) && regret(generation, reason)) return false;
+    if (!isUsedUp(generation, config.restart.limit) && !(spent && !isServing(generation))) return false;
+    lost(generation, reason);
+    return true;
+  }
+
+  #sayCrash(
+    { number }: Generation,
+    slot: number,
+    end: End,
+    facts: { pid: number | null; inARow: number; livedMs: number },
+  ): void {
+    const { status: code, signal, cause } = end.ended;
+    this.#host.log.warn(
+      { event: 'crash', generation: number, slot, ...facts, code, signal, cause },
+      `worker g${number}s${slot} ${describeEnd(end)}`,
+    );
+  }
+
+  #sayDecision(
+    { number }: Generation,
+    slot: number,
+    end: End,
+    { action, delayMs, slot: { standby } }: Decision,
+    facts: { pid: number | null; livedMs: number; restarts: number; spent: boolean },
+  ): void {
+    const { status: code, signal, cause } = end.ended;
+    const { memory } = end;
+    const entry = {
+      event: 'healing',
+      rule: end.rule.name,
+      action,
+      delayMs,
+      generation: number,
+      slot,
+      code,
+      signal,
+      cause,
+      ...facts,
+      standby,
+      ...(memory === null ? {} : { memoryBytes: memory.currentBytes, memoryMaxBytes: memory.maxBytes }),
+    };
+    const id = `worker g${number}s${slot} ${describeEnd(end)}`;
+    const { log } = this.#host;
+    if (delayMs === null) {
+      log.warn(entry, action === 'done' ? `${id}: done, not started again` : `${id}: kept for a person to look at`);
+    } else {
+      const how = standby ? ' with on_dependency_failure' : '';
+      log.info(entry, `${id}: started again in ${Math.round(delayMs)} ms${how} (rule ${end.rule.name}, ${action})`);
+    }
+  }
+
+  #startLater(generation: Generation, slot: number, delayMs: number): void {
     const key = `${generation.number}.${slot}`;
     if (this.#pauses.has(key)) return;
     const timer = setTimeout(
       () => {
         this.#pauses.delete(key);
-        this.#start(generation, slot, inARow);
+        this.#start(generation, slot);
       },
-      pauseMs(this.#host.config, inARow),
+      Math.max(0, delayMs),
     );
     this.#pauses.set(key, timer);
   }
 
-  #start(generation: Generation, slot: number, inARow: number): void {
+  #start(generation: Generation, slot: number): void {
     if (generation.role !== 'incumbent' || generation.workers.has(slot)) return;
+    generation.healing.started(slot);
     try {
       this.#host.startWorker(generation, slot);
     } catch (error) {
-      // No process could be made (memory, pids, descriptors, or the release is gone): the same pause, then again.
-      generation.crashes.set(slot, inARow + 1);
-      const { number } = generation;
+      const { number, healing } = generation;
       this.#host.log.error(
         { event: 'start-failed', generation: number, slot, err: error },
         `slot ${slot} could not be started again: ${(error as Error).message}`,
       );
-      if (isSpent(generation, this.#host.config.restart.limit)) this.#host.lost(generation, (error as Error).message);
-      else this.#startLater(generation, slot, inARow + 1);
+      const end = judgeFailedStart(error as Error, healing.listened, this.#host.config.healing.rules);
+      this.#heal(generation, slot, end, { pid: null, livedMs: 0 });
       return;
     }
     const worker = generation.workers.get(slot);
@@ -131,22 +243,23 @@ export class Restarter {
         { event: 'boot-timeout', generation: worker.generation, slot: worker.slot },
         `worker ${worker.id} was not ready within upgrade.ready_timeout: SIGKILL`,
       );
-      worker.process.kill();
+      worker.killFor('boot');
     }, config.upgrade.readyTimeoutMs);
     this.#boots.set(worker.id, timer);
   }
 }
 
-function isSpent(generation: Generation, limit: number): boolean {
-  for (let slot = 0; slot < generation.slots; slot++) {
-    if ((generation.crashes.get(slot) ?? 0) < limit) return false;
-  }
-  return true;
+const ageMs = ({ committedAtMs }: Generation) => monotonicMs() - (committedAtMs ?? 0);
+
+/** Whether anything of it can be given a connection, or will be in the end. */
+function isServing({ workers }: Generation): boolean {
+  return [...workers.values()].some(({ phase }) => phase !== 'booting');
 }
 
-/** Exponential back-off with ±25 % of chance, so that slots which fell together do not rise together. */
-function pauseMs(config: Config, inARow: number): number {
-  const { delayMs, delayMaxMs } = config.restart;
-  const grown = Math.min(delayMaxMs, delayMs * 2 ** Math.max(0, inARow - 1));
-  return grown * (0.75 + Math.random() / 2);
+/** Whether every slot that may be started again has crashed so often in a row. */
+function isUsedUp({ slots, crashes, healing }: Generation, limit: number): boolean {
+  for (let slot = 0; slot < slots; slot++) {
+    if (!healing.isSettled(slot) && (crashes.get(slot) ?? 0) < limit) return false;
+  }
+  return true;
 }

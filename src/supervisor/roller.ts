@@ -16,7 +16,7 @@ import type { Log } from '../log.js';
 import { Runner } from '../machine/runner.js';
 import { type Fd, native } from '../native.js';
 import { monotonicMs } from '../process/monotonic.js';
-import { describeExit, type Exit } from '../process/process.js';
+import type { Exit } from '../process/process.js';
 import type { Release } from '../release/release.js';
 import { ROLL, type RollEffect, type RollEvent, type RollRefusal, type RollState } from '../roll/roll.js';
 import { Progress } from './progress.js';
@@ -53,6 +53,8 @@ export interface RollerHost {
   drain(generation: Generation): void;
   promoted(generation: Generation): void;
   announce(): void;
+  /** "exited with status 100 (config error)". */
+  describeEnd(worker: Worker, exit: Exit): string;
 }
 
 const READY_PHASES: ReadonlySet<Phase> = new Set(['ready', 'trusted']);
@@ -140,7 +142,8 @@ export class Roller {
   }
 
   candidateExited(worker: Worker, exit: Exit): void {
-    const facts = { generation: worker.generation, how: describeExit(exit), reason: worker.fatal?.split('\n')[0] };
+    const how = this.#host.describeEnd(worker, exit);
+    const facts = { generation: worker.generation, how, reason: worker.fatal?.split('\n')[0] };
     this.#runner.post('candidateFailed', new BatondError('CANDIDATE_EXITED', facts));
   }
 

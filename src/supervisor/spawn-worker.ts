@@ -68,7 +68,7 @@ function spawnNode(
     const spawned = native().spawn({
       file: release.program,
       argv: argvOf(release, ['--import', PRELOAD]),
-      env: pairs({ ...workerEnvironment(release.env, context.env), [WORKER_ENVIRONMENT]: JSON.stringify(start) }),
+      env: pairs({ ...environmentOf(generation, slot, context), [WORKER_ENVIRONMENT]: JSON.stringify(start) }),
       cwd: release.directory,
       fds: [...streams, end].map((one) => one.fd),
       parent: 'self',
@@ -101,7 +101,7 @@ function spawnCommand(
     const spawned = native().spawn({
       file: release.program,
       argv: argvOf(release),
-      env: pairs({ ...workerEnvironment(release.env, context.env), ...activation, NOTIFY_SOCKET: path }),
+      env: pairs({ ...environmentOf(generation, slot, context), ...activation, NOTIFY_SOCKET: path }),
       cwd: release.directory,
       fds: [...streams, ...sockets].map((one) => one.fd),
       parent: 'self',
@@ -115,6 +115,12 @@ function spawnCommand(
     notify.close();
     throw error;
   }
+}
+
+/** The release's, and on top what it has for a slot whose dependency refused. */
+function environmentOf({ release, healing }: Generation, slot: number, { env }: SpawnContext): Record<string, string> {
+  const standby = healing.slots.get(slot)?.standby === true ? release.onDependencyFailure : undefined;
+  return workerEnvironment({ ...release.env, ...standby }, env);
 }
 
 function newRecord(id: string, generation: number, slot: number, pid: number) {

@@ -1,5 +1,5 @@
 /** What `batond status` is told of generations and workers. */
-import type { AnswersStatus, GenerationStatus, WorkerStatus } from '../control/messages.js';
+import type { AnswersStatus, GenerationStatus, SlotStatus, WorkerStatus } from '../control/messages.js';
 import { percentile, sum } from '../health/latency.js';
 import type { Generation } from '../inventory/generation.js';
 import type { Worker } from '../inventory/worker.js';
@@ -18,8 +18,20 @@ export async function generationStatus(generation: Generation): Promise<Generati
     entry: describeRelease(release),
     workers,
     answers: answersStatus(workers),
+    slots: role === 'incumbent' ? slotStatus(generation) : [],
     drainLeftMs: role === 'draining' ? Math.max(0, termAt(generation) - monotonicMs()) : null,
   };
+}
+
+/** Of the slots of which there is more to say than what their worker says. */
+function slotStatus({ healing }: Generation): SlotStatus[] {
+  const nowMs = monotonicMs();
+  return [...healing.slots.values()].flatMap(({ slot, rest, standby, rule, reason, sinceMs, dueAtMs }) => {
+    const state = rest ?? (standby ? 'standby' : null);
+    if (state === null) return [];
+    const dueInMs = dueAtMs === null ? null : Math.max(0, dueAtMs - nowMs);
+    return [{ slot, state, rule, reason, forMs: nowMs - sinceMs, dueInMs }];
+  });
 }
 
 async function workerStatus(worker: Worker): Promise<WorkerStatus> {

@@ -12,10 +12,16 @@ export function summarize(inventory: Inventory, roll: RollState, handing: boolea
     const serving = [...incumbent.workers.values()].filter(({ phase }) => phase === 'open').length;
     const addresses = inventory.listeners.all().map(describeListener);
     const where = addresses.length === 0 ? '' : ` on ${addresses.join(', ')}`;
-    const short = serving < incumbent.slots && roll === 'steady' ? ` of ${incumbent.slots}` : '';
+    const done = [...incumbent.healing.slots.values()].filter(({ rest }) => rest === 'done').length;
+    const meant = incumbent.slots - done;
+    const short = serving < meant && roll === 'steady' ? ` of ${meant}` : '';
     parts.push(
       `Generation ${incumbent.number} (${incumbent.release.label}) serves${where} with ${serving}${short} ${plural(serving, 'worker')}.`,
     );
+    if (done > 0) parts.push(`${count(done, 'worker')} of it ${done === 1 ? 'is' : 'are'} done.`);
+    for (const { slot, reason } of incumbent.healing.kept()) {
+      parts.push(`Degraded: worker ${slot} ${firstLine(reason)}, and is not started again before a reload.`);
+    }
     if (candidate !== null)
       parts.push(`Generation ${candidate.number} (${candidate.release.label}) is ${DOING[roll]}.`);
     else if (handing) parts.push('The next supervisor is taking over.');
@@ -38,5 +44,6 @@ const DOING: Record<RollState, string> = {
   rollingBack: 'being taken back',
 };
 
+const firstLine = (text: string) => text.split('\n', 1)[0];
 const plural = (n: number, noun: string) => (n === 1 ? noun : `${noun}s`);
 const count = (n: number, noun: string) => `${n} ${plural(n, noun)}`;

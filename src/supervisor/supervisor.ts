@@ -34,6 +34,7 @@ import type { Inherited } from './inherit.js';
 import type { Kept } from './kept.js';
 import { Leftovers } from './leftovers.js';
 import { Listening } from './listening.js';
+import { OomWatch } from './oom-watch.js';
 import { probe } from './probe.js';
 import { Regret } from './regret.js';
 import { Reloads } from './reloads.js';
@@ -71,6 +72,7 @@ export class Supervisor {
   readonly #leftovers = new Leftovers();
   readonly #listening: Listening;
   readonly #mirror: Mirror;
+  readonly #oom = new OomWatch();
   readonly #regret: Regret;
   readonly #reloads: Reloads;
   readonly #reporter: Reporter;
@@ -87,6 +89,7 @@ export class Supervisor {
     const announce = () => this.#announce();
     const startWorker = (generation: Generation, slot: number) => this.#workforce.start(generation, slot);
     const mirrored = () => this.#custody.mirrored();
+    const reloads = () => this.#reloads;
     this.#mirror = new Mirror({ path: paths.liveFile, log, notifier, env, collect: mirrored, changed: announce });
     this.#listening = new Listening(log, inventory, () => this.#mirror.flush());
     this.#good = new GoodReleases(paths.stateFile, log, inventory);
@@ -131,9 +134,14 @@ export class Supervisor {
       },
       config,
       log,
+      get busy() {
+        return reloads().busy || situation.stopping;
+      },
+      takeOomKill: () => this.#oom.takeKill(monotonicMs()),
       startWorker,
       regret: (generation, reason) => this.#regret.begin(generation, reason),
       lost: (generation, reason) => this.#regret.lost(generation, reason),
+      over: (generation, reason) => this.#regret.over(generation, reason),
     });
     this.#roller = new Roller({
       get inventory() {
@@ -152,6 +160,7 @@ export class Supervisor {
       drain: (generation) => this.#drainer.drain(generation, situation.stopping ? 'close' : 'move'),
       promoted: () => this.#restarter.activate(),
       announce,
+      describeEnd: (worker, exit) => this.#workforce.describeEnd(worker, exit),
     });
     this.#attempts = new Attempts(situation, { roller: this.#roller, deployment: this.#deployment });
     this.#handover = new Handover({
@@ -181,13 +190,18 @@ export class Supervisor {
       leftovers: this.#leftovers,
       listening: this.#listening,
       mirror: this.#mirror,
+      oom: this.#oom,
       reporter: this.#reporter,
       reports,
       restarter: this.#restarter,
       roller: this.#roller,
       tickets: this.#tickets,
       announce,
-      over: () => this.#currentWatch.look(),
+      over: () => {
+        this.#currentWatch.look();
+        // What ended while it was under way was left to it.
+        this.#restarter.review();
+      },
     };
     this.#custody = new Custody(situation, parts);
     const stopWatching = () => this.#currentWatch.close();
@@ -279,6 +293,7 @@ export class Supervisor {
     );
     const { current } = this.#attempts;
     if (current?.kind === 'start' && this.#attempts.serves(current)) this.#firstStart.cutOff(current);
+    this.#restarter.review();
     this.#mirror.flush();
     void this.#currentWatch.begin();
   }
@@ -292,6 +307,7 @@ export class Supervisor {
     this.#situation.inventory = Inventory.restore(state, fds, runtimeDirectory, this.#workforce.events);
     if (state.reports !== undefined) this.#reporter.restore(state.reports);
     this.#attempts.noOldAfterMs = state.noOldAfterMs ?? null;
+    this.#oom.restore(state.oomKills ?? null);
     this.#tickets.restore(state.tickets ?? null);
     const sinceMs = state.reloadSinceMs ?? monotonicMs();
     this.#reloads.attend(client === undefined ? null : ReloadClient.adopt(client), sinceMs);

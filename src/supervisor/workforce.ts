@@ -4,11 +4,14 @@ import type { Generation } from '../inventory/generation.js';
 import { isDatagram } from '../inventory/listeners.js';
 import type { Mirror } from '../inventory/mirror.js';
 import type { Phase, Worker, WorkerEvents } from '../inventory/worker.js';
+import { monotonicMs } from '../process/monotonic.js';
 import type { Exit } from '../process/process.js';
 import type { Attempts } from './attempts.js';
 import type { Drainer } from './drainer.js';
 import type { Ending } from './ending.js';
+import { judgeEnd } from './judge-end.js';
 import type { Listening } from './listening.js';
+import type { OomWatch } from './oom-watch.js';
 import type { Reporter } from './reporter.js';
 import type { Restarter } from './restarter.js';
 import type { Roller } from './roller.js';
@@ -25,6 +28,7 @@ export interface WorkforceHost {
   readonly ending: Ending;
   readonly listening: Listening;
   readonly mirror: Mirror;
+  readonly oom: OomWatch;
   readonly reporter: Reporter;
   readonly restarter: Restarter;
   readonly roller: Roller;
@@ -102,6 +106,13 @@ export class Workforce {
     this.#host.ending.finishIfEmpty();
   }
 
+  /** "exited with status 100 (config error)", of one that nobody starts again. */
+  describeEnd(worker: Worker, exit: Exit): string {
+    const { rules } = this.#situation.options.config.healing;
+    const listened = this.#generationOf(worker)?.healing.listened ?? false;
+    return judgeEnd(worker, exit, listened, rules, () => this.#host.oom.takeKill(monotonicMs())).how;
+  }
+
   #generationOf(worker: Worker): Generation | undefined {
     return this.#situation.inventory.generations.get(worker.generation);
   }
@@ -125,7 +136,7 @@ export class Workforce {
   }
 
   #exited(worker: Worker, exit: Exit): void {
-    const { drainer, reporter, restarter, roller } = this.#host;
+    const { drainer, oom, reporter, restarter, roller } = this.#host;
     const generation = this.#generationOf(worker);
     if (generation === undefined) return;
     if (generation.workers.get(worker.slot) === worker) generation.workers.delete(worker.slot);
@@ -136,9 +147,11 @@ export class Workforce {
     if (generation.role === 'candidate') roller.candidateExited(worker, exit);
     else if (generation.role === 'draining') {
       if (worker.phase === 'draining') reporter.lost(generation.number);
+      // Whoever killed it: what the kernel has counted of it is not for the next that is killed.
+      if (exit.signal === 'SIGKILL') oom.takeKill(monotonicMs());
       drainer.exited(generation);
     } else {
-      restarter.crashed(generation, worker, exit);
+      restarter.ended(generation, worker, exit);
       roller.incumbentExited(worker);
     }
     this.#host.announce();

@@ -1,8 +1,10 @@
 /** Valid snapshots, reports and state files, to be read as they are or damaged. */
 import fc from 'fast-check';
 import type { ReloadOutcome } from '../../src/control/messages.js';
+import { CAUSES } from '../../src/healing/rules.js';
 import type { Attempt } from '../../src/inventory/attempt.js';
 import type { GenerationRecord } from '../../src/inventory/generation.js';
+import type { HealingRecord } from '../../src/inventory/healing.js';
 import type { HistoryEntry } from '../../src/inventory/history-file.js';
 import type { Secrets, Snapshot } from '../../src/inventory/inventory.js';
 import type { ListenerRecord } from '../../src/inventory/listeners.js';
@@ -117,6 +119,24 @@ const worker: fc.Arbitrary<WorkerRecord> = fc.record({
   startedAtMs: ms,
   listening: list(short),
   fatal: or(short),
+  killedBy: or(fc.constantFrom(...CAUSES)),
+});
+
+const healing: fc.Arbitrary<HealingRecord> = fc.record({
+  listened: fc.boolean(),
+  slots: list(
+    fc.record({
+      slot: count,
+      rest: or(fc.constantFrom('waiting', 'kept', 'done')),
+      standby: fc.boolean(),
+      waits: count,
+      rule: short,
+      reason: short,
+      sinceMs: ms,
+      dueAtMs: or(ms),
+    }),
+  ),
+  restarts: list(fc.record({ atMs: ms, isCrash: fc.boolean() })),
 });
 
 const generation: fc.Arbitrary<GenerationRecord> = fc.record({
@@ -130,6 +150,7 @@ const generation: fc.Arbitrary<GenerationRecord> = fc.record({
   hurry: or(fc.record({ termAtMs: ms, killAtMs: ms })),
   claims: list(fc.record({ listener: short, slots: list(count) })),
   crashes: list(fc.record({ slot: count, inARow: count })),
+  healing,
   workers: list(worker),
 });
 
@@ -174,6 +195,7 @@ export const snapshot: fc.Arbitrary<Snapshot & Secrets> = fc.record(
     reports: fc.record({ last: count, open: list(open), pid: count }),
     attempt: or(attempt),
     tried: or(short),
+    oomKills: or(count),
     tickets: or(fc.record({ secret: short, madeAtMs: ms })),
   },
   {

@@ -56,11 +56,11 @@ const BAD_VALUES: readonly (readonly [toml: string, message: string])[] = [
   ['[stop]\nbanana = 1', '3: stop.banana: unknown key; known here are kill_timeout'],
   [
     'banana = 1',
-    '2: banana: unknown key; known at the top are name, entry, args, command, runtime, runtime_args, directory, workers, ready, env, listener, upgrade, release, hooks, stop, restart, control, log',
+    '2: banana: unknown key; known at the top are name, entry, args, command, runtime, runtime_args, directory, workers, ready, env, listener, on_dependency_failure, healing, upgrade, release, hooks, stop, restart, control, log',
   ],
   [
     '"a b" = 1\nworkers = 1',
-    `2: "a b": unknown key; known at the top are ${'name, entry, args, command, runtime, runtime_args, directory, workers, ready, env, listener, upgrade, release, hooks, stop, restart, control, log'}`,
+    `2: "a b": unknown key; known at the top are ${'name, entry, args, command, runtime, runtime_args, directory, workers, ready, env, listener, on_dependency_failure, healing, upgrade, release, hooks, stop, restart, control, log'}`,
   ],
   ['upgrade.probee = "/"', '2: upgrade.probee: unknown key; did you mean probe?'],
   ['upgrade = { probee = "/" }', '2: upgrade.probee: unknown key; did you mean probe?'],
@@ -167,6 +167,35 @@ const BAD_VALUES: readonly (readonly [toml: string, message: string])[] = [
   ],
   ['[control]\nact = [1]', '3: control.act[0]: 1 is not a string: write "1"'],
   // Listeners.
+  // Rules of healing.
+  ['[[healing.rule]]\nstatus = 1', '2: healing.rule[0].action: it is missing'],
+  [
+    '[[healing.rule]]\nstatus = 1\naction = "ignore"',
+    '4: healing.rule[0].action: "ignore" is not allowed: "restart", "backoff", "retry", "standby", "keep" or "done"',
+  ],
+  [
+    '[[healing.rule]]\nstatus = 256\naction = "keep"',
+    '3: healing.rule[0].status: 256 is out of range: an integer from 0 to 255',
+  ],
+  [
+    '[[healing.rule]]\nsignal = "TERM"\naction = "keep"',
+    '3: healing.rule[0].signal: "TERM" is not allowed: the name of a signal, such as "SIGTERM"',
+  ],
+  [
+    '[[healing.rule]]\ncause = "rain"\naction = "keep"',
+    '3: healing.rule[0].cause: "rain" is not allowed: "oom", "liveness", "watchdog", "boot", "channel" or "start"',
+  ],
+  ['[[healing.rule]]\naction = "keep"', '2: healing.rule[0]: it is for no end: write a status, a signal or a cause'],
+  [
+    '[[healing.rule]]\nstatus = 1\nsignal = "SIGTERM"\naction = "keep"',
+    '2: healing.rule[0]: it is for more than one end: write a rule each for a status, a signal and a cause',
+  ],
+  [
+    '[[healing.rule]]\nstatus = 1\naction = "keep"\ndelay = "1s"',
+    '5: healing.rule[0].delay: "keep" has no delay of its own: that is for "retry" and "standby"',
+  ],
+  ['[[healing.rule]]\naction = "keep"\nstatsu = 1', '4: healing.rule[0].statsu: unknown key; did you mean status?'],
+  ['[on_dependency_failure]\nA = 1', '3: on_dependency_failure.A: 1 is not a string: write "1"'],
   ['[[listener]]\naddress = "80"', '2: listener[0].name: it is missing'],
   ['[[listener]]\nname = "a"', '2: listener[0].address: it is missing'],
   [
@@ -387,6 +416,8 @@ describe('what comes out', () => {
       ready: 'listen',
       env: {},
       listeners: [],
+      onDependencyFailure: {},
+      healing: { rules: [] },
       upgrade: {
         readyTimeoutMs: 30_000,
         drainTimeoutMs: 30_000,
@@ -398,7 +429,7 @@ describe('what comes out', () => {
       release: { current: null, debounceMs: 200, recheckMs: 30_000, verify: 'off', publicKey: null, revert: false },
       hooks: { preReload: null, postReload: null, onError: null, timeoutMs: 60_000 },
       stop: { killTimeoutMs: 5000 },
-      restart: { delayMs: 100, delayMaxMs: 10_000, limit: 10, stableMs: 10_000 },
+      restart: { delayMs: 100, delayMaxMs: 10_000, limit: 10, stableMs: 10_000, budget: 30, windowMs: 600_000 },
       control: { read: [], act: [] },
       log: { level: 'info' },
     });
@@ -436,6 +467,21 @@ delay = "0ms"
 delay_max = "1s"
 limit = 3
 stable = "5s"
+budget = 5
+window = "1m"
+[on_dependency_failure]
+DATABASE = "the standby"
+[[healing.rule]]
+status = 7
+action = "retry"
+[[healing.rule]]
+name = "held"
+signal = "SIGUSR1"
+action = "keep"
+[[healing.rule]]
+cause = "oom"
+action = "standby"
+delay = "1s"
 [control]
 read = ["user:root", "group:4294967294"]
 act = ["group:root"]
@@ -468,7 +514,15 @@ level = "debug"
         stateMaxBytes: 2 * 2 ** 30,
       },
       stop: { killTimeoutMs: 2000 },
-      restart: { delayMs: 0, delayMaxMs: 1000, limit: 3, stableMs: 5000 },
+      restart: { delayMs: 0, delayMaxMs: 1000, limit: 3, stableMs: 5000, budget: 5, windowMs: 60_000 },
+      onDependencyFailure: { DATABASE: 'the standby' },
+      healing: {
+        rules: [
+          { name: 'status-7', word: null, match: { kind: 'status', status: 7 }, action: 'retry', delayMs: 2_000 },
+          { name: 'held', word: 'held', match: { kind: 'signal', signal: 'SIGUSR1' }, action: 'keep', delayMs: 0 },
+          { name: 'oom', match: { kind: 'cause', cause: 'oom' }, action: 'standby', delayMs: 1_000 },
+        ],
+      },
       control: {
         read: [
           { kind: 'user', name: 'root', id: 0 },
@@ -605,6 +659,8 @@ describe('the summary', () => {
       ['restart.delay_max', '10s', 'default'],
       ['restart.limit', '10', 'default'],
       ['restart.stable', '10s', 'default'],
+      ['restart.budget', '30', 'default'],
+      ['restart.window', '10m', 'default'],
       ['control.read', 'nobody else', 'default'],
       ['control.act', 'nobody else', 'default'],
       ['log.level', 'info', 'default'],

@@ -114,7 +114,8 @@ describe('the service unit', () => {
     expect(settings({})).toMatchObject({
       Restart: 'always',
       StartLimitIntervalSec: '0',
-      RestartPreventExitStatus: String(EXIT.config),
+      RestartPreventExitStatus: `${EXIT.config} ${EXIT.done}`,
+      SuccessExitStatus: String(EXIT.done),
     });
   });
 

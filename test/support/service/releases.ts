@@ -30,6 +30,7 @@ export type App =
   | 'starts-a-daemon'
   | 'has-a-helper'
   | 'dies-when-told'
+  | 'ends-as-told'
   | 'outsider-says-ready'
   | 'speaks-sd-notify';
 
