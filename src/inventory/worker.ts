@@ -160,6 +160,7 @@ export class Worker {
 
   /** SIGKILL, for a reason that the rules of healing know; the first one stands. */
   killFor(cause: Cause): void {
+    if (!this.process.alive) return;
     this.#killedBy ??= cause;
     this.process.kill();
   }

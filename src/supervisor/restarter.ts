@@ -184,7 +184,7 @@ export class Restarter {
       event: 'healing',
       rule: end.rule.name,
       action,
-      delayMs,
+      delayMs: delayMs === null ? null : Math.round(delayMs),
       generation: number,
       slot,
       code,

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, expect } from 'vitest';
-import { allowed, KEY_PATHS, type Key, keyOf, LISTENER_KEYS } from '../../src/config/keys.js';
+import { allowed, KEY_PATHS, type Key, keyOf, LISTENER_KEYS, RULE_KEYS } from '../../src/config/keys.js';
 import { readConfig } from '../../src/config/load.js';
 import { renderConfig } from '../../src/config/render.js';
 import { BatondError } from '../../src/errors.js';
@@ -37,15 +37,27 @@ const literal = fc.oneof(
   fc.double().map(String),
   text.map((value) => JSON.stringify(value)),
 );
-const listenerKeys = Object.keys(LISTENER_KEYS);
+const itemKeys = [...Object.keys(LISTENER_KEYS), ...Object.keys(RULE_KEYS)];
+/** Values that some key takes, so that whole items come together. */
+const taken = fc.constantFrom('7', '"SIGHUP"', '"oom"', '"retry"', '"keep"', '"2s"', '"http"', '"@shop"');
 const line = fc.oneof(
   fc.tuple(fc.constantFrom(...KEY_PATHS), literal).map(([key, value]) => `${key} = ${value}`),
   fc.constantFrom(...new Set(KEY_PATHS.flatMap((key) => (key.includes('.') ? [`[${key.split('.')[0]}]`] : [])))),
-  fc.constantFrom('[env]', '[[listener]]', '[listener]', '[a.b.c]', '# no more', '', '[[upgrade]]'),
+  fc.constantFrom(
+    '[env]',
+    '[[listener]]',
+    '[listener]',
+    '[[healing.rule]]',
+    '[healing]',
+    '[a.b.c]',
+    '# no more',
+    '',
+    '[[upgrade]]',
+  ),
   fc
     .tuple(fc.constantFrom('A', 'a b', '"x.y"', 'PATH', 'LISTEN_FDS', '__proto__'), literal)
     .map(([k, v]) => `${k} = ${v}`),
-  fc.tuple(fc.constantFrom(...listenerKeys), literal).map(([key, value]) => `${key} = ${value}`),
+  fc.tuple(fc.constantFrom(...itemKeys), fc.oneof(taken, literal)).map(([key, value]) => `${key} = ${value}`),
   fc.tuple(text, literal).map(([key, value]) => `${JSON.stringify(key)} = ${value}`),
 );
 const document = fc.array(line, { maxLength: 8 }).map((lines) => ['entry = "a.js"', ...lines].join('\n'));

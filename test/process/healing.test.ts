@@ -19,6 +19,7 @@ regret = "0s"
 
 [restart]
 delay = "20ms"
+delay_max = "100ms"
 stable = "1h"
 limit = 100
 
@@ -48,6 +49,16 @@ function entries({ log }: HostedService, event: string): Entry[] {
 const incumbentOf = (status: Status | null) => status?.generations.find(({ role }) => role === 'incumbent');
 const inFolder = (service: HostedService, name: string) => join(service.releases.current, name);
 
+/** The worker of the slot, when it can be told to end: it says so by itself. */
+async function untilStarted(service: HostedService, slot: number, notPid = 0): Promise<number> {
+  const last = () => entries(service, 'worker-started').findLast((entry) => entry.slot === slot)?.pid;
+  const pid = await eventually(last, (one) => one !== undefined && one !== notPid && isStarted(service, Number(one)), {
+    deadlineMs: 20_000,
+    what: () => `slot ${slot} has another worker than ${notPid}; log:\n${service.log}`,
+  });
+  return Number(pid);
+}
+
 /** The worker of the slot, when it serves. */
 async function untilOpen(service: HostedService, slot: number, notPid = 0): Promise<number> {
   const status = await eventually(
@@ -76,18 +87,20 @@ async function decided(service: HostedService, slot: number, pid: number): Promi
   return entry!;
 }
 
-/** On what a worker that has been started depends, as it says. */
-const dependencyOf = ({ log }: HostedService, pid: number) =>
+/** What a worker that has been started says of itself. */
+const saidBy = ({ log }: HostedService, pid: number) =>
   log
     .split('\n')
     .filter((line) => line.startsWith('{"started"'))
     .map((line) => JSON.parse(line))
-    .find(({ started }) => started === pid)?.dependency;
+    .find(({ started }) => started === pid);
+const isStarted = (service: HostedService, pid: number) => saidBy(service, pid) !== undefined;
+const dependencyOf = (service: HostedService, pid: number) => saidBy(service, pid)?.dependency;
 
 describe('in one service', () => {
   test('each way to end is followed by its rule', async () => {
     await using service = await start({ workers: 4 });
-    let pid = await untilOpen(service, 0);
+    let pid = await untilStarted(service, 0);
     const rows: [Way, Entry][] = [
       [{ status: 0 }, { rule: 'ended', action: 'restart', code: 0 }],
       [{ status: 3 }, { rule: 'status', action: 'restart', code: 3 }],
@@ -101,7 +114,7 @@ describe('in one service', () => {
     ];
     for (const [way, expected] of rows) {
       expect(await end(service, 0, pid, way), JSON.stringify(way)).toMatchObject(expected);
-      pid = await untilOpen(service, 0, pid);
+      pid = await untilStarted(service, 0, pid);
       expect(dependencyOf(service, pid)).toBe('the first');
     }
     // What something else is to blame for is no crash, and ends no row of them.
@@ -112,19 +125,19 @@ describe('in one service', () => {
       rule: 'dependency-refused',
       action: 'standby',
     });
-    pid = await untilOpen(service, 0, pid);
+    pid = await untilStarted(service, 0, pid);
     expect(dependencyOf(service, pid)).toBe('the standby');
     expect(incumbentOf(await service.status())?.slots).toMatchObject([{ slot: 0, state: 'standby' }]);
     expect(await end(service, 0, pid, { status: 102 })).toMatchObject({
       rule: 'dependency-refused',
       action: 'backoff',
     });
-    pid = await untilOpen(service, 0, pid);
+    pid = await untilStarted(service, 0, pid);
     expect(dependencyOf(service, pid)).toBe('the first');
     await end(service, 0, pid, { status: 102 });
-    pid = await untilOpen(service, 0, pid);
+    pid = await untilStarted(service, 0, pid);
     expect(await end(service, 0, pid, { signal: 'SIGSEGV' })).toMatchObject({ action: 'restart', standby: false });
-    expect(dependencyOf(service, await untilOpen(service, 0, pid))).toBe('the first');
+    expect(dependencyOf(service, await untilStarted(service, 0, pid))).toBe('the first');
 
     // Kept for a person: shown, and not started again, until a reload.
     for (const [slot, way, rule, code] of [
@@ -132,7 +145,7 @@ describe('in one service', () => {
       [2, { status: 201 }, 'data-check-failed', 201],
       [3, { signal: 'SIGHUP' }, 'SIGHUP', null],
     ] as const) {
-      const entry = await end(service, slot, await untilOpen(service, slot), way);
+      const entry = await end(service, slot, await untilStarted(service, slot), way);
       expect(entry).toMatchObject({ rule, action: 'keep', delayMs: null, code });
     }
     const status = await service.status();
@@ -268,7 +281,7 @@ test('more crashes than the budget of all slots end the service where nothing of
   await using service = await start({ workers: 1, toml });
   let pid = 0;
   for (let crash = 1; crash <= 4; crash++) {
-    pid = await untilOpen(service, 0, pid);
+    pid = await untilStarted(service, 0, pid);
     expect(await end(service, 0, pid, { signal: 'SIGSEGV' })).toMatchObject({ restarts: crash, spent: crash === 4 });
   }
   expect(await service.exit, service.log).toBe(70);
