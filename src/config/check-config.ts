@@ -1,7 +1,19 @@
 /** Says whether a value that was read from a file is a `Config`: what an older or a newer batond wrote may not be one. */
-import { isCount, isFlag, isListOf, isMapOf, isNullOr, isNumber, isOneOf, isShape, isText } from '../shape.js';
+import type { LevelRules } from '../health/levels.js';
+import {
+  isAbsentOr,
+  isCount,
+  isFlag,
+  isListOf,
+  isMapOf,
+  isNullOr,
+  isNumber,
+  isOneOf,
+  isShape,
+  isText,
+} from '../shape.js';
 import type { Account } from './account.js';
-import type { Config, ListenerConfig, Program } from './config.js';
+import type { Config, HealthConfig, ListenerConfig, ProbeConfig, ProbesConfig, Program } from './config.js';
 
 type ProgramOf<Kind> = Extract<Program, { kind: Kind }>;
 const isNode = isShape<ProgramOf<'node'>>({
@@ -18,6 +30,37 @@ const isTcp = isShape<AddressOf<'tcp'>>({ kind: isOneOf('tcp'), host: isNullOr(i
 const isUnix = isShape<AddressOf<'unix'>>({ kind: isOneOf('unix'), path: isText });
 
 const isAccount = isShape<Account>({ kind: isOneOf('user', 'group'), name: isText, id: isCount });
+
+type ProofOf<Kind> = Extract<ProbeConfig['by'], { kind: Kind }>;
+const isPathProof = isShape<ProofOf<'path'>>({
+  kind: isOneOf('path'),
+  path: isText,
+  minStatus: isCount,
+  maxStatus: isCount,
+});
+const isCheckProof = isShape<ProofOf<'check'>>({ kind: isOneOf('check'), check: isText });
+const isNotifyProof = isShape<ProofOf<'notify'>>({ kind: isOneOf('notify') });
+const isProbe = isNullOr(
+  isShape<ProbeConfig>({
+    by: (value) => isPathProof(value) || isCheckProof(value) || isNotifyProof(value),
+    timeoutMs: isNumber,
+    intervalMs: isNumber,
+    failures: isCount,
+    successes: isCount,
+  }),
+);
+
+const isHealth = isShape<HealthConfig>({
+  levels: isShape<LevelRules>({
+    degradedFailures: isCount,
+    degradedWithinMs: isNumber,
+    unhealthyFailures: isCount,
+    unhealthyWithinMs: isNumber,
+    recoverSamples: isCount,
+  }),
+  checkTimeoutMs: isNumber,
+  regretAfterMs: isNumber,
+});
 
 const isWellFormed = isShape<Config>({
   name: isText,
@@ -54,6 +97,11 @@ const isWellFormed = isShape<Config>({
   }),
   stop: isShape<Config['stop']>({ killTimeoutMs: isNumber }),
   restart: isShape<Config['restart']>({ delayMs: isNumber, delayMaxMs: isNumber, limit: isCount, stableMs: isNumber }),
+  probes: isAbsentOr(isShape<ProbesConfig>({ startup: isProbe, readiness: isProbe, liveness: isProbe })),
+  health: isAbsentOr(isHealth),
+  admin: isAbsentOr(
+    isShape<NonNullable<Config['admin']>>({ listen: isNullOr((value) => isTcp(value) || isUnix(value)) }),
+  ),
   control: isShape<Config['control']>({ read: isListOf(isAccount), act: isListOf(isAccount) }),
   log: isShape<Config['log']>({ level: isOneOf('trace', 'debug', 'info', 'warn', 'error', 'fatal') }),
 });

@@ -9,6 +9,7 @@ import { settingsOfDocument } from './check-document.js';
 import { checkReleasePaths } from './check-release-paths.js';
 import type { Config, ListenerConfig, Program } from './config.js';
 import { crossCheck, ONLY_OF_ENTRIES } from './cross-checks.js';
+import { buildAdmin, buildHealth, buildProbes } from './health.js';
 import { type ConfigFlags, KEY_PATHS, type KeyPath } from './keys.js';
 import { formatPlace, type Problem, refuse } from './problem.js';
 import { readToml } from './read-toml.js';
@@ -163,6 +164,9 @@ function build(
       limit: values['restart.limit'],
       stableMs: values['restart.stable'],
     },
+    probes: buildProbes(values),
+    health: buildHealth(values),
+    admin: buildAdmin(values),
     control: { read: values['control.read'], act: values['control.act'] },
     log: { level: values['log.level'] },
   };
