@@ -36,9 +36,18 @@ export function renderStatus(status: Status, width = 80): string {
       row('listener', `${address}${origin === 'asked' ? '' : ` (${origin})`}`),
     ),
   ];
+  lines.push(...renderHealth(status));
   for (const generation of status.generations) lines.push('', ...renderGeneration(generation, width));
   lines.push('', ...renderLastReload(status, width), ...renderConfigProblem(status, width));
   return `${lines.join('\n')}\n`;
+}
+
+/** An older supervisor says nothing of it, and one that serves nothing yet has none. */
+function renderHealth({ health }: Status): string[] {
+  if (health == null || health.trust === null) return [];
+  return [
+    row('health', `${health.level}, and OK in ${(health.trust * 100).toFixed(2)} % of the time of its generation`),
+  ];
 }
 
 function renderLastReload({ lastReload, summary }: Status, width: number): string[] {

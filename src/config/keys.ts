@@ -82,8 +82,8 @@ const STATUS = {
 /** As apps name what they register. */
 const CHECK = {
   kind: 'text',
-  pattern: /^[\x21-\x7e]{1,64}$/,
-  allowed: 'the name of a check, at most 64 characters',
+  pattern: /^[a-zA-Z][\w.:-]{0,63}$/,
+  allowed: 'the name of a check: a letter, then letters, digits, "_", ".", ":" and "-", at most 64',
 } as const;
 
 const count = { kind: 'integer', min: 1, max: 1000 } as const;

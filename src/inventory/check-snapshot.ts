@@ -4,6 +4,8 @@
  */
 import type { ListenAddress, StateAbility } from '../channel/messages.js';
 import { isOutcome } from '../control/check-line.js';
+import { LEVELS } from '../health/levels.js';
+import type { Trust } from '../health/trust.js';
 import type { Target } from '../release/current.js';
 import type { Release } from '../release/release.js';
 import {
@@ -19,9 +21,10 @@ import {
   isShape,
   isText,
 } from '../shape.js';
+import type { AdminRecord } from './admin-socket.js';
 import type { Attempt, AttemptKind } from './attempt.js';
 import { isReport } from './check-report.js';
-import type { GenerationRecord, Hurry } from './generation.js';
+import type { GenerationRecord, HealthRecord, Hurry } from './generation.js';
 import type { Secrets, Snapshot } from './inventory.js';
 import type { ListenerRecord } from './listeners.js';
 import type { OpenReport, ReporterRecord } from './report.js';
@@ -78,11 +81,21 @@ const isUdp = isShape<Address<'udp'>>({
   reuseAddress: isFlag,
 });
 
+const isFile = isShape<SocketFile>({ path: isText, id: isText, keep: isNullOr(isText) });
+
 const isListener = isShape<ListenerRecord>({
   name: isText,
   address: isNullOr((value) => isTcp(value) || isUnix(value) || isUdp(value)),
   origin: isOneOf('asked', 'declared', 'systemd'),
-  file: isNullOr(isShape<SocketFile>({ path: isText, id: isText, keep: isNullOr(isText) })),
+  file: isNullOr(isFile),
+});
+
+type ListenOf<Kind> = Extract<AdminRecord['listen'], { kind: Kind }>;
+const isListenTcp = isShape<ListenOf<'tcp'>>({ kind: isOneOf('tcp'), host: isNullOr(isText), port: isCount });
+const isListenUnix = isShape<ListenOf<'unix'>>({ kind: isOneOf('unix'), path: isText });
+const isAdminRecord = isShape<AdminRecord>({
+  listen: (value) => isListenTcp(value) || isListenUnix(value),
+  file: isNullOr(isFile),
 });
 
 /** kill(2) of -1 would reach every process there is, and of 0 our own group. */
@@ -101,6 +114,15 @@ const isWorker = isShape<WorkerRecord>({
   checks: isAbsentOr(isListOf(isText)),
 });
 
+const isTrust = isShape<Trust>({ healthyMs: isNumber, upMs: isNumber, atMs: isNumber, healthy: isFlag });
+const isSlotHealth = isShape<HealthRecord['slots'][number]>({
+  slot: isCount,
+  level: isOneOf(...LEVELS),
+  failures: isListOf(isNumber),
+  poor: isListOf(isNumber),
+  good: isCount,
+});
+
 const isGeneration = isShape<GenerationRecord>({
   number: isCount,
   role: isOneOf('candidate', 'incumbent', 'draining'),
@@ -112,6 +134,9 @@ const isGeneration = isShape<GenerationRecord>({
   hurry: isAbsentOr(isNullOr(isShape<Hurry>({ termAtMs: isNumber, killAtMs: isNumber }))),
   claims: isListOf(isShape<GenerationRecord['claims'][number]>({ listener: isText, slots: isListOf(isCount) })),
   crashes: isListOf(isShape<GenerationRecord['crashes'][number]>({ slot: isCount, inARow: isCount })),
+  health: isAbsentOr(
+    isShape<HealthRecord>({ slots: isListOf(isSlotHealth), trust: isTrust, unhealthySinceMs: isNullOr(isNumber) }),
+  ),
   workers: isListOf(isWorker),
 });
 
@@ -161,6 +186,7 @@ const isWellFormed = isShape<Snapshot & Secrets>({
   reports: isAbsentOr(isShape<ReporterRecord>({ last: isCount, open: isListOf(isOpenReport), pid: isCount })),
   attempt: isAbsentOr(isNullOr(isAttempt)),
   tried: isAbsentOr(isNullOr(isText)),
+  admin: isAbsentOr(isNullOr(isAdminRecord)),
   mirrored: isAbsentOr(isFlag),
   tickets: isAbsentOr(isNullOr(isTickets)),
 });

@@ -6,8 +6,11 @@ import type { ControlServer } from '../control/server.js';
 import { BatondError } from '../errors.js';
 import type { NamedFds, Secrets, Snapshot } from '../inventory/inventory.js';
 import type { Mirror, Mirrored } from '../inventory/mirror.js';
+import type { Admin } from './admin.js';
 import type { Attempts } from './attempts.js';
 import type { Drainer } from './drainer.js';
+import type { HealthAnswers } from './health-answers.js';
+import type { HealthKeeper } from './health-keeper.js';
 import type { Leftovers } from './leftovers.js';
 import type { Listening } from './listening.js';
 import type { Reporter } from './reporter.js';
@@ -23,9 +26,12 @@ const LAST_WORDS_MS = 5_000;
 export type ControlGate = Pick<ControlServer, 'fd' | 'pause' | 'resume' | 'close'>;
 
 export interface CustodyHost {
+  readonly admin: Admin;
   readonly attempts: Attempts;
   readonly client: WaitingClient;
   readonly drainer: Drainer;
+  readonly health: HealthKeeper;
+  readonly healthAnswers: HealthAnswers;
   readonly leftovers: Leftovers;
   readonly listening: Listening;
   readonly mirror: Mirror;
@@ -49,23 +55,27 @@ export class Custody {
 
   /** Acts on the inventory from here on. */
   activate(): void {
-    const { drainer, tickets, restarter, announce } = this.#host;
+    const { drainer, health, tickets, restarter, announce } = this.#host;
     drainer.activate();
     tickets.activate();
     restarter.activate();
+    health.activate();
     announce();
   }
 
   /** Reads nothing and does nothing more, so that a snapshot does not age. */
   async freeze(): Promise<void> {
-    const { drainer, listening, mirror, restarter, tickets } = this.#host;
+    const { admin, drainer, health, healthAnswers, listening, mirror, restarter, tickets } = this.#host;
     const { inventory } = this.#situation;
     this.control?.pause();
+    admin.pause();
+    health.freeze();
+    healthAnswers.freeze();
     drainer.freeze();
     restarter.freeze();
     tickets.freeze();
     for (const worker of inventory.workers()) worker.freeze();
-    await listening.settled();
+    await Promise.all([listening.settled(), admin.settled()]);
     const full = inventory.workers().find((worker) => worker.queued > 0);
     if (full !== undefined) throw new BatondError('WORKER_NOT_READING', { worker: full.id });
     mirror.end();
@@ -75,8 +85,10 @@ export class Custody {
   thaw(): void {
     this.#host.mirror.again();
     for (const worker of this.#situation.inventory.workers()) worker.thaw();
+    this.#host.healthAnswers.thaw();
     this.activate();
     this.control?.resume();
+    this.#host.admin.resume();
   }
 
   /** Whoever looks for the supervisor from here on has to look for that one. */
@@ -92,7 +104,7 @@ export class Custody {
 
   /** All that the next supervisor gets; the descriptors are lent. */
   snapshot(): { state: Snapshot & Secrets; fds: NamedFds } {
-    const { attempts, client: waiting, reporter, tickets } = this.#host;
+    const { admin, attempts, client: waiting, reporter, tickets } = this.#host;
     const { state, fds } = this.#situation.inventory.snapshot();
     if (this.control !== null) fds.set('control', this.control.fd);
     const client = waiting.fd;
@@ -104,6 +116,7 @@ export class Custody {
       reports: reporter.record,
       attempt: attempts.current,
       tried: attempts.tried,
+      admin: admin.give(fds),
       mirrored: true,
       tickets: tickets.record,
     };

@@ -4,10 +4,11 @@ import type { Generation } from '../inventory/generation.js';
 import { isDatagram } from '../inventory/listeners.js';
 import type { Mirror } from '../inventory/mirror.js';
 import type { Phase, Worker, WorkerEvents } from '../inventory/worker.js';
-import type { Exit } from '../process/process.js';
+import { describeExit, type Exit } from '../process/process.js';
 import type { Attempts } from './attempts.js';
 import type { Drainer } from './drainer.js';
 import type { Ending } from './ending.js';
+import type { HealthKeeper } from './health-keeper.js';
 import type { Listening } from './listening.js';
 import type { Reporter } from './reporter.js';
 import type { Restarter } from './restarter.js';
@@ -23,6 +24,7 @@ export interface WorkforceHost {
   readonly attempts: Attempts;
   readonly drainer: Drainer;
   readonly ending: Ending;
+  readonly health: HealthKeeper;
   readonly listening: Listening;
   readonly mirror: Mirror;
   readonly reporter: Reporter;
@@ -121,11 +123,12 @@ export class Workforce {
     // One that was started again: what its predecessor would have been given goes to it.
     if (generation?.role === 'incumbent' && worker.phase === 'open' && roller.state === 'steady') drainer.redirect();
     roller.check();
+    this.#host.health.update();
     this.#host.announce();
   }
 
   #exited(worker: Worker, exit: Exit): void {
-    const { drainer, reporter, restarter, roller } = this.#host;
+    const { drainer, health, reporter, restarter, roller } = this.#host;
     const generation = this.#generationOf(worker);
     if (generation === undefined) return;
     if (generation.workers.get(worker.slot) === worker) generation.workers.delete(worker.slot);
@@ -138,9 +141,11 @@ export class Workforce {
       if (worker.phase === 'draining') reporter.lost(generation.number);
       drainer.exited(generation);
     } else {
+      health.sample(generation, worker.slot, 'failed', `it ${describeExit(exit)}`);
       restarter.crashed(generation, worker, exit);
       roller.incumbentExited(worker);
     }
+    health.update();
     this.#host.announce();
   }
 }

@@ -133,6 +133,23 @@ const generation: fc.Arbitrary<GenerationRecord> = fc.record({
   workers: list(worker),
 });
 
+const health = fc.record({
+  slots: list(
+    fc.record({
+      slot: count,
+      level: fc.constantFrom('OK', 'DEGRADED', 'UNHEALTHY' as const),
+      failures: list(ms),
+      poor: list(ms),
+      good: count,
+    }),
+  ),
+  trust: fc.record({ healthyMs: ms, upMs: ms, atMs: ms, healthy: fc.boolean() }),
+  unhealthySinceMs: or(ms),
+});
+const withHealth: fc.Arbitrary<GenerationRecord> = fc
+  .tuple(generation, or(health))
+  .map(([record, known]) => (known === null ? record : { ...record, health: known }));
+
 const kind = fc.constantFrom('start', 'reload', 'watch', 'rollback', 'regret' as const);
 
 export const historyEntry: fc.Arbitrary<HistoryEntry> = fc.record({
@@ -163,7 +180,7 @@ export const snapshot: fc.Arbitrary<Snapshot & Secrets> = fc.record(
     nextGeneration: count,
     nextListener: count,
     listeners: list(listener),
-    generations: list(generation),
+    generations: list(withHealth),
     notifyPaths: fc.dictionary(short, short, { maxKeys: 2, noNullPrototype: true }),
     good: list(release),
     lastReload: or(outcome),
@@ -174,6 +191,15 @@ export const snapshot: fc.Arbitrary<Snapshot & Secrets> = fc.record(
     reports: fc.record({ last: count, open: list(open), pid: count }),
     attempt: or(attempt),
     tried: or(short),
+    admin: or(
+      fc.record({
+        listen: fc.oneof(
+          fc.record({ kind: fc.constant('tcp' as const), host: or(short), port: fc.nat(65_535) }),
+          fc.record({ kind: fc.constant('unix' as const), path: short }),
+        ),
+        file: or(fc.record({ path: short, id: short, keep: or(short) })),
+      }),
+    ),
     tickets: or(fc.record({ secret: short, madeAtMs: ms })),
   },
   {

@@ -11,7 +11,7 @@ import {
   serviceLevel,
   WELL,
 } from '../../src/health/levels.js';
-import { newTrust, reckon, trustRatio } from '../../src/health/trust.js';
+import { newTrust, reckon, type Trust, trustRatio } from '../../src/health/trust.js';
 
 const RULES: LevelRules = {
   degradedFailures: 2,
@@ -181,7 +181,7 @@ describe('trust', () => {
           maxLength: 20,
         }),
         (looks) => {
-          const trust = looks.reduce((all, { atMs, healthy }) => reckon(all, atMs, healthy), newTrust(0));
+          const trust = looks.reduce<Trust>((all, { atMs, healthy }) => reckon(all, atMs, healthy), newTrust(0));
           const ratio = trustRatio(trust, 500);
           expect(ratio).toBeGreaterThanOrEqual(0);
           expect(ratio).toBeLessThanOrEqual(1);

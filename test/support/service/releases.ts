@@ -31,6 +31,7 @@ export type App =
   | 'has-a-helper'
   | 'dies-when-told'
   | 'outsider-says-ready'
+  | 'tells-health'
   | 'speaks-sd-notify';
 
 const PYTHON: ReadonlySet<App> = new Set(['speaks-sd-notify', 'outsider-says-ready']);
