@@ -75,7 +75,7 @@ function renderGeneration(generation: GenerationStatus, width: number): string[]
     row('generation', `${generation.number}, ${ROLES[generation.role]}${left}`),
     row('release', `${generation.release}  ${generation.entry}`),
     '  slot      pid  state      uptime    memory  in flight  connections   requests',
-    ...generation.workers.map(renderWorker),
+    ...generation.workers.flatMap((worker) => [renderWorker(worker), ...renderSaid(worker, width)]),
     ...renderAnswers(generation, width),
   ];
 }
@@ -110,6 +110,11 @@ function renderWorker(worker: WorkerStatus): string {
     count(measures?.connections).padStart(13),
     count(measures?.requests).padStart(11),
   ].join('');
+}
+
+/** What a program that is not Node says of itself, under its line. */
+function renderSaid({ said }: WorkerStatus, width: number): string[] {
+  return said == null || said === '' ? [] : wrap(said, width - 8).map((line) => `        ${line}`);
 }
 
 const ROLES = { candidate: 'the candidate', incumbent: 'serves', draining: 'drains' } as const;

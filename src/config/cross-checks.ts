@@ -91,6 +91,9 @@ function checkProbes(settings: Settings, report: (key: KeyPath, text: string) =>
     const said = KEY_PATHS.filter((key) => key.startsWith(`probe.${name}.`) && isSaid(settings, key));
     if (ways.length > 1) report(ways[1]!, `${ways[0]!.split('.').at(-1)} is there too: a probe asks in one way`);
     if (ways.length === 0 && said.length > 0) report(said[0]!, `the probe asks for nothing: say path, check or notify`);
+    if (ways.some((way) => way.endsWith('.notify')) && settings.has('entry')) {
+      report(`probe.${name}.notify`, 'only a command says WATCHDOG=1; a Node program is asked by path or check');
+    }
     const statuses = settings.get(`probe.${name}.status`)?.value;
     if (typeof statuses !== 'string') continue;
     const { minStatus, maxStatus } = parseStatuses(statuses);

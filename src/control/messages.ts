@@ -160,6 +160,8 @@ export interface WorkerStatus {
   readonly phase: Phase;
   readonly uptimeMs: number;
   readonly rssBytes: number | null;
+  /** What a program that is not Node says of itself (STATUS=); absent in what an older supervisor says. */
+  readonly said?: string | null;
   /** Null for a program that is not Node, or a worker that did not answer in time. */
   readonly measures: Measures | null;
 }

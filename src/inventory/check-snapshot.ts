@@ -110,6 +110,9 @@ const isWorker = isShape<WorkerRecord>({
   startedAtMs: isNumber,
   listening: isListOf(isText),
   fatal: isNullOr(isText),
+  heldBack: isAbsentOr(isFlag),
+  said: isAbsentOr(isNullOr(isText)),
+  killedBy: isAbsentOr(isNullOr(isOneOf('liveness'))),
   state: isAbsentOr(isShape<StateAbility>({ saves: isFlag, restores: isNullOr(isOneOf('rollback', 'empty')) })),
   checks: isAbsentOr(isListOf(isText)),
 });

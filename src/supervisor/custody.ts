@@ -13,6 +13,7 @@ import type { HealthAnswers } from './health-answers.js';
 import type { HealthKeeper } from './health-keeper.js';
 import type { Leftovers } from './leftovers.js';
 import type { Listening } from './listening.js';
+import type { Probes } from './probes.js';
 import type { Reporter } from './reporter.js';
 import type { Restarter } from './restarter.js';
 import type { Situation } from './situation.js';
@@ -35,6 +36,7 @@ export interface CustodyHost {
   readonly leftovers: Leftovers;
   readonly listening: Listening;
   readonly mirror: Mirror;
+  readonly probes: Probes;
   readonly reporter: Reporter;
   readonly restarter: Restarter;
   readonly tickets: TicketSecret;
@@ -55,21 +57,23 @@ export class Custody {
 
   /** Acts on the inventory from here on. */
   activate(): void {
-    const { drainer, health, tickets, restarter, announce } = this.#host;
+    const { drainer, health, probes, tickets, restarter, announce } = this.#host;
     drainer.activate();
     tickets.activate();
     restarter.activate();
     health.activate();
+    probes.activate();
     announce();
   }
 
   /** Reads nothing and does nothing more, so that a snapshot does not age. */
   async freeze(): Promise<void> {
-    const { admin, drainer, health, healthAnswers, listening, mirror, restarter, tickets } = this.#host;
+    const { admin, drainer, health, healthAnswers, listening, mirror, probes, restarter, tickets } = this.#host;
     const { inventory } = this.#situation;
     this.control?.pause();
     admin.pause();
     health.freeze();
+    probes.freeze();
     healthAnswers.freeze();
     drainer.freeze();
     restarter.freeze();

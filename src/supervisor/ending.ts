@@ -11,6 +11,7 @@ import type { Drainer } from './drainer.js';
 import type { Handover } from './handover.js';
 import type { HealthKeeper } from './health-keeper.js';
 import type { Leftovers } from './leftovers.js';
+import type { Probes } from './probes.js';
 import type { Restarter } from './restarter.js';
 import type { Roller } from './roller.js';
 import type { Situation } from './situation.js';
@@ -28,6 +29,7 @@ export interface EndingHost {
   readonly health: HealthKeeper;
   readonly leftovers: Leftovers;
   readonly mirror: Mirror;
+  readonly probes: Probes;
   readonly restarter: Restarter;
   readonly roller: Roller;
   control(): Pick<ControlServer, 'close'> | null;
@@ -99,7 +101,6 @@ export class Ending {
     roller.abort(cause);
     this.sayStopping();
     restarter.freeze();
-    this.#host.health.freeze();
     this.#sendAway();
     this.#host.announce();
     this.finishIfEmpty();
@@ -114,7 +115,6 @@ export class Ending {
     this.#situation.stopping = true;
     this.#situation.exitStatus = status;
     this.#host.restarter.freeze();
-    this.#host.health.freeze();
     this.#sendAway();
     this.finishIfEmpty();
   }
@@ -137,6 +137,8 @@ export class Ending {
   }
 
   #sendAway(): void {
+    this.#host.health.freeze();
+    this.#host.probes.freeze();
     this.#host.leftovers.release();
     const { generations, listeners } = this.#situation.inventory;
     for (const generation of [...generations.values()]) this.#host.drainer.drain(generation, 'close');

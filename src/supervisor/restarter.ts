@@ -6,6 +6,7 @@
  * slot has used up its crashes the generation is lost, and with it the unit.
  */
 import type { Config } from '../config/config.js';
+import { probesOf } from '../config/health.js';
 import type { Generation } from '../inventory/generation.js';
 import type { Inventory } from '../inventory/inventory.js';
 import type { Worker } from '../inventory/worker.js';
@@ -77,10 +78,11 @@ export class Restarter {
   activate(): void {
     const generation = this.#host.inventory.incumbent;
     if (generation === null) return;
+    const { startup } = probesOf(this.#host.config);
     for (let slot = 0; slot < generation.slots; slot++) {
       const worker = generation.workers.get(slot);
       if (worker === undefined) this.#startLater(generation, slot, generation.crashes.get(slot) ?? 0);
-      else if (worker.phase === 'booting') this.#watchBoot(worker);
+      else if (worker.phase === 'booting' || (worker.phase === 'ready' && startup !== null)) this.#watchBoot(worker);
     }
   }
 

@@ -6,7 +6,7 @@
  * Start order: inherit, control socket, workers. Stop order: its reverse.
  */
 import type { HealthSource } from '../admin/routes.js';
-import { healthOf } from '../config/health.js';
+import { healthOf, probesOf } from '../config/health.js';
 import type { HistoryRow, ReloadOptions, ReportSummary, RollbackOptions, Status } from '../control/messages.js';
 import { ReloadClient } from '../control/reload-client.js';
 import { EXIT } from '../errors.js';
@@ -40,6 +40,7 @@ import type { Kept } from './kept.js';
 import { Leftovers } from './leftovers.js';
 import { Listening } from './listening.js';
 import { probe } from './probe.js';
+import { Probes } from './probes.js';
 import { Regret } from './regret.js';
 import { Reloads } from './reloads.js';
 import { describeCut } from './report-words.js';
@@ -79,6 +80,7 @@ export class Supervisor {
   readonly #leftovers = new Leftovers();
   readonly #listening: Listening;
   readonly #mirror: Mirror;
+  readonly #probes: Probes;
   readonly #regret: Regret;
   readonly #reloads: Reloads;
   readonly #reporter: Reporter;
@@ -114,6 +116,16 @@ export class Supervisor {
       log,
       health: () => this.#healthAnswers,
       changed: () => this.#mirror.flush(),
+    });
+    this.#probes = new Probes({
+      get inventory() {
+        return situation.inventory;
+      },
+      probes: probesOf(config),
+      killTimeoutMs: config.stop.killTimeoutMs,
+      log,
+      mayAct: () => !situation.stopping && this.#roller.incumbentsAccept,
+      sample: (generation, slot, sample, why) => this.#health.sample(generation, slot, sample, why),
     });
     this.#listening = new Listening(log, inventory, () => this.#mirror.flush());
     this.#good = new GoodReleases(paths.stateFile, log, inventory);
@@ -173,15 +185,19 @@ export class Supervisor {
         await this.#admin.bind();
         await this.#listening.bindDeclared(config.listeners);
       },
-      probe: (worker) => probe(worker, config.upgrade.probe),
+      probe: (worker) =>
+        this.#probes.hasStartup ? Promise.resolve(this.#probes.start(worker)) : probe(worker, config.upgrade.probe),
+      hasStartup: this.#probes.hasStartup,
+      whyNot: (candidate) => this.#probes.whyNot(candidate),
       record: ({ release }) => {
         this.#good.add(release);
         options.committed(release);
       },
       retire: (generation) => this.#workforce.retire(generation),
       drain: (generation) => this.#drainer.drain(generation, situation.stopping ? 'close' : 'move'),
-      promoted: () => {
+      promoted: (generation) => {
         this.#restarter.activate();
+        this.#probes.promoted(generation);
         this.#health.update();
       },
       announce,
@@ -217,6 +233,7 @@ export class Supervisor {
       leftovers: this.#leftovers,
       listening: this.#listening,
       mirror: this.#mirror,
+      probes: this.#probes,
       reporter: this.#reporter,
       reports,
       restarter: this.#restarter,
@@ -261,6 +278,7 @@ export class Supervisor {
     this.#mirror.begin([]);
     this.#admin.resume();
     this.#health.activate();
+    this.#probes.activate();
     for (const one of activated) adoptActivated(one, inventory.listeners, options.log);
     this.#good.read();
     inventory.nextGeneration = this.#history.nextGeneration;
@@ -312,6 +330,7 @@ export class Supervisor {
       {
         inventory,
         drainer: this.#drainer,
+        hasStartup: this.#probes.hasStartup,
         activate: () => this.#custody.activate(),
         ready: () => notifier.ready(),
         takeBack: (candidate, cause) => this.#reloads.takeBack(candidate, cause),

@@ -10,6 +10,7 @@ import type { Drainer } from './drainer.js';
 import type { Ending } from './ending.js';
 import type { HealthKeeper } from './health-keeper.js';
 import type { Listening } from './listening.js';
+import type { Probes } from './probes.js';
 import type { Reporter } from './reporter.js';
 import type { Restarter } from './restarter.js';
 import type { Roller } from './roller.js';
@@ -20,6 +21,9 @@ import type { TicketSecret } from './ticket-secret.js';
 /** What a worker is about to be told; a supervisor that died between the two would not know it of it. */
 const ON_RECORD_FIRST: ReadonlySet<Phase> = new Set(['opening', 'pausing']);
 
+/** One that was started again and may accept: it is ready, or has proved itself where that is asked for. */
+const ARRIVED: ReadonlySet<Phase> = new Set(['ready', 'trusted']);
+
 export interface WorkforceHost {
   readonly attempts: Attempts;
   readonly drainer: Drainer;
@@ -27,6 +31,7 @@ export interface WorkforceHost {
   readonly health: HealthKeeper;
   readonly listening: Listening;
   readonly mirror: Mirror;
+  readonly probes: Probes;
   readonly reporter: Reporter;
   readonly restarter: Restarter;
   readonly roller: Roller;
@@ -64,6 +69,7 @@ export class Workforce {
   start(generation: Generation, slot: number): void {
     const { inventory, options } = this.#situation;
     const { env, paths, log, streams, config } = options;
+    const { probes } = this.#host;
     const declared = config.listeners.flatMap(({ name }) => inventory.listeners.get(name) ?? []);
     for (const { name } of declared) generation.claim(name, slot);
     const worker = spawnWorker(generation, slot, {
@@ -72,6 +78,7 @@ export class Workforce {
       declared,
       events: this.events,
       streams,
+      watchdogMs: probes.watchdogMs,
       datagramsAreEnough: inventory.listeners.all().every(isDatagram),
     });
     generation.workers.set(slot, worker);
@@ -109,17 +116,19 @@ export class Workforce {
   }
 
   #moved(worker: Worker): void {
-    const { drainer, mirror, reporter, restarter, roller } = this.#host;
+    const { drainer, mirror, probes, reporter, restarter, roller } = this.#host;
     if (ON_RECORD_FIRST.has(worker.phase)) mirror.flush();
     const generation = this.#generationOf(worker);
     if (generation?.role === 'draining') {
       if (worker.phase === 'drained' && worker.tally !== null) reporter.drained(worker.generation, worker.tally);
       drainer.moved(worker);
     }
-    if (generation?.role === 'incumbent' && worker.phase === 'ready') {
+    if (generation?.role === 'incumbent' && worker.phase === 'ready' && probes.hasStartup) probes.start(worker);
+    else if (generation?.role === 'incumbent' && ARRIVED.has(worker.phase)) {
       restarter.arrived(worker);
       if (!roller.incumbentsStandBy) worker.open();
     }
+    probes.moved(worker);
     // One that was started again: what its predecessor would have been given goes to it.
     if (generation?.role === 'incumbent' && worker.phase === 'open' && roller.state === 'steady') drainer.redirect();
     roller.check();
@@ -128,7 +137,7 @@ export class Workforce {
   }
 
   #exited(worker: Worker, exit: Exit): void {
-    const { drainer, health, reporter, restarter, roller } = this.#host;
+    const { drainer, health, probes, reporter, restarter, roller } = this.#host;
     const generation = this.#generationOf(worker);
     if (generation === undefined) return;
     if (generation.workers.get(worker.slot) === worker) generation.workers.delete(worker.slot);
@@ -136,6 +145,7 @@ export class Workforce {
       { event: 'worker-exited', generation: worker.generation, slot: worker.slot, pid: worker.process.pid, ...exit },
       `worker ${worker.id} is gone`,
     );
+    probes.exited(worker);
     if (generation.role === 'candidate') roller.candidateExited(worker, exit);
     else if (generation.role === 'draining') {
       if (worker.phase === 'draining') reporter.lost(generation.number);

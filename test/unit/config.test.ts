@@ -432,6 +432,19 @@ describe('what comes out', () => {
   });
 
   test('a probe takes what is not said of it by default', () => {
+    write(`name = "a"
+command = ["a"]
+[probe.liveness]
+notify = true
+failures = 1
+`);
+    expect(load().probes?.liveness).toEqual({
+      by: { kind: 'notify' },
+      timeoutMs: 1_000,
+      intervalMs: 10_000,
+      failures: 1,
+      successes: 1,
+    });
     write(`entry = "a.js"
 [probe.startup]
 path = "/up"
@@ -439,9 +452,6 @@ status = "204"
 [probe.readiness]
 check = "queue"
 interval = "2s"
-[probe.liveness]
-notify = true
-failures = 1
 `);
     expect(load().probes).toEqual({
       startup: {
@@ -458,7 +468,7 @@ failures = 1
         failures: 3,
         successes: 1,
       },
-      liveness: { by: { kind: 'notify' }, timeoutMs: 1_000, intervalMs: 10_000, failures: 1, successes: 1 },
+      liveness: null,
     });
   });
 
