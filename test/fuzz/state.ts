@@ -108,7 +108,7 @@ const listener: fc.Arbitrary<ListenerRecord> = fc.record({
   file: or(fc.record({ path: short, id: short, keep: or(short) })),
 });
 
-const worker: fc.Arbitrary<WorkerRecord> = fc.record({
+const oldWorker: fc.Arbitrary<WorkerRecord> = fc.record({
   id: short,
   generation: count,
   slot: count,
@@ -118,6 +118,10 @@ const worker: fc.Arbitrary<WorkerRecord> = fc.record({
   listening: list(short),
   fatal: or(short),
 });
+
+const worker: fc.Arbitrary<WorkerRecord> = fc
+  .tuple(oldWorker, fc.boolean(), fc.boolean(), or(short), fc.constantFrom('liveness' as const, null))
+  .map(([record, isNew, heldBack, said, killedBy]) => (isNew ? { ...record, heldBack, said, killedBy } : record));
 
 const generation: fc.Arbitrary<GenerationRecord> = fc.record({
   number: count,
