@@ -63,6 +63,11 @@ export const ERRORS = {
   NO_REPORT: row(EXIT.refused, (f) =>
     f.number === null ? 'no reload has been reported yet' : `there is no report ${f.number}: the last 100 are kept`,
   ),
+  NO_CHECK: row(
+    EXIT.refused,
+    (f) =>
+      `no worker has a check ${f.check}: ${f.known === '' ? 'the app has registered none' : `there is ${f.known}`}`,
+  ),
   REQUEST_INVALID: row(EXIT.usage, (f) => `${f.problem}`),
   STOPPING: row(EXIT.unavailable, (f) => `${f.name} is stopping`),
   CLIENT_GONE: row(EXIT.refused, () => 'the client that asked for the reload went away'),

@@ -34,6 +34,8 @@ export const LOG_FIELDS = {
   step: 'BATOND_STEP',
   /** A code of the table of errors. */
   code: 'BATOND_CODE',
+  /** How well a worker, or the service, is. */
+  health: 'BATOND_HEALTH',
   /** Of an audit: what was done, and how it went. */
   action: 'BATOND_ACTION',
   outcome: 'BATOND_OUTCOME',

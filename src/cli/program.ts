@@ -11,6 +11,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Register>>> = {
   reload: async () => (await import('./reload.js')).registerReload,
   rollback: async () => (await import('./rollback.js')).registerRollback,
   status: async () => (await import('./status.js')).registerStatus,
+  health: async () => (await import('./health.js')).registerHealth,
   report: async () => (await import('./report.js')).registerReport,
   history: async () => (await import('./history.js')).registerHistory,
   stop: async () => (await import('./stop.js')).registerStop,

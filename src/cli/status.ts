@@ -36,9 +36,18 @@ export function renderStatus(status: Status, width = 80): string {
       row('listener', `${address}${origin === 'asked' ? '' : ` (${origin})`}`),
     ),
   ];
+  lines.push(...renderHealth(status));
   for (const generation of status.generations) lines.push('', ...renderGeneration(generation, width));
   lines.push('', ...renderLastReload(status, width), ...renderConfigProblem(status, width));
   return `${lines.join('\n')}\n`;
+}
+
+/** An older supervisor says nothing of it, and one that serves nothing yet has none. */
+function renderHealth({ health }: Status): string[] {
+  if (health == null || health.trust === null) return [];
+  return [
+    row('health', `${health.level}, and OK in ${(health.trust * 100).toFixed(2)} % of the time of its generation`),
+  ];
 }
 
 function renderLastReload({ lastReload, summary }: Status, width: number): string[] {
@@ -66,7 +75,7 @@ function renderGeneration(generation: GenerationStatus, width: number): string[]
     row('generation', `${generation.number}, ${ROLES[generation.role]}${left}`),
     row('release', `${generation.release}  ${generation.entry}`),
     '  slot      pid  state      uptime    memory  in flight  connections   requests',
-    ...generation.workers.map(renderWorker),
+    ...generation.workers.flatMap((worker) => [renderWorker(worker), ...renderSaid(worker, width)]),
     ...(generation.slots ?? []).map(renderSlot),
     ...renderAnswers(generation, width),
   ];
@@ -108,6 +117,11 @@ function renderWorker(worker: WorkerStatus): string {
     count(measures?.connections).padStart(13),
     count(measures?.requests).padStart(11),
   ].join('');
+}
+
+/** What a program that is not Node says of itself, under its line. */
+function renderSaid({ said }: WorkerStatus, width: number): string[] {
+  return said == null || said === '' ? [] : wrap(said, width - 8).map((line) => `        ${line}`);
 }
 
 const ROLES = { candidate: 'the candidate', incumbent: 'serves', draining: 'drains' } as const;

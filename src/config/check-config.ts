@@ -1,8 +1,20 @@
 /** Says whether a value that was read from a file is a `Config`: what an older or a newer batond wrote may not be one. */
 import { ACTIONS, CAUSES, type Match, type Rule } from '../healing/rules.js';
-import { isCount, isFlag, isListOf, isMapOf, isNullOr, isNumber, isOneOf, isShape, isText } from '../shape.js';
+import type { LevelRules } from '../health/levels.js';
+import {
+  isAbsentOr,
+  isCount,
+  isFlag,
+  isListOf,
+  isMapOf,
+  isNullOr,
+  isNumber,
+  isOneOf,
+  isShape,
+  isText,
+} from '../shape.js';
 import type { Account } from './account.js';
-import type { Config, ListenerConfig, Program } from './config.js';
+import type { Config, HealthConfig, ListenerConfig, ProbeConfig, ProbesConfig, Program } from './config.js';
 
 type ProgramOf<Kind> = Extract<Program, { kind: Kind }>;
 const isNode = isShape<ProgramOf<'node'>>({
@@ -32,6 +44,37 @@ const isRule = isShape<Rule>({
   servingOnly: isFlag,
   action: isOneOf(...ACTIONS),
   delayMs: isNumber,
+});
+
+type ProofOf<Kind> = Extract<ProbeConfig['by'], { kind: Kind }>;
+const isPathProof = isShape<ProofOf<'path'>>({
+  kind: isOneOf('path'),
+  path: isText,
+  minStatus: isCount,
+  maxStatus: isCount,
+});
+const isCheckProof = isShape<ProofOf<'check'>>({ kind: isOneOf('check'), check: isText });
+const isNotifyProof = isShape<ProofOf<'notify'>>({ kind: isOneOf('notify') });
+const isProbe = isNullOr(
+  isShape<ProbeConfig>({
+    by: (value) => isPathProof(value) || isCheckProof(value) || isNotifyProof(value),
+    timeoutMs: isNumber,
+    intervalMs: isNumber,
+    failures: isCount,
+    successes: isCount,
+  }),
+);
+
+const isHealth = isShape<HealthConfig>({
+  levels: isShape<LevelRules>({
+    degradedFailures: isCount,
+    degradedWithinMs: isNumber,
+    unhealthyFailures: isCount,
+    unhealthyWithinMs: isNumber,
+    recoverSamples: isCount,
+  }),
+  checkTimeoutMs: isNumber,
+  regretAfterMs: isNumber,
 });
 
 const isWellFormed = isShape<Config>({
@@ -78,6 +121,11 @@ const isWellFormed = isShape<Config>({
     budget: isCount,
     windowMs: isNumber,
   }),
+  probes: isAbsentOr(isShape<ProbesConfig>({ startup: isProbe, readiness: isProbe, liveness: isProbe })),
+  health: isAbsentOr(isHealth),
+  admin: isAbsentOr(
+    isShape<NonNullable<Config['admin']>>({ listen: isNullOr((value) => isTcp(value) || isUnix(value)) }),
+  ),
   control: isShape<Config['control']>({ read: isListOf(isAccount), act: isListOf(isAccount) }),
   log: isShape<Config['log']>({ level: isOneOf('trace', 'debug', 'info', 'warn', 'error', 'fatal') }),
 });

@@ -4,6 +4,7 @@
  */
 import type { ReadyBy } from '../channel/messages.js';
 import type { Rule } from '../healing/rules.js';
+import type { LevelRules } from '../health/levels.js';
 import type { Account } from './account.js';
 
 /** A service that is a Node program, or any other that speaks sd_notify and takes LISTEN_FDS. */
@@ -29,6 +30,39 @@ export interface ListenerConfig {
 
 /** What a release must have before it is run: nothing, an unbroken seal, or one that is signed too. */
 export type VerifyPolicy = 'off' | 'manifest' | 'signature';
+
+/** How a worker proves that it is well, and how often it is asked. */
+export interface ProbeConfig {
+  readonly by:
+    | { readonly kind: 'path'; readonly path: string; readonly minStatus: number; readonly maxStatus: number }
+    | { readonly kind: 'check'; readonly check: string }
+    /** It says WATCHDOG=1 by itself, at least every `intervalMs`. */
+    | { readonly kind: 'notify' };
+  /** For one answer. */
+  readonly timeoutMs: number;
+  /** From one question to the next. */
+  readonly intervalMs: number;
+  /** In a row, before it counts as failed, or as well again. */
+  readonly failures: number;
+  readonly successes: number;
+}
+
+export interface ProbesConfig {
+  /** Before a worker accepts. */
+  readonly startup: ProbeConfig | null;
+  /** Whether it accepts. */
+  readonly readiness: ProbeConfig | null;
+  /** Whether it lives on. */
+  readonly liveness: ProbeConfig | null;
+}
+
+export interface HealthConfig {
+  readonly levels: LevelRules;
+  /** For a worker's answer when its health is asked for. 1 s. */
+  readonly checkTimeoutMs: number;
+  /** UNHEALTHY for so long within `upgrade.regretMs`, and the generation is given up. 30 s. */
+  readonly regretAfterMs: number;
+}
 
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal';
 
@@ -101,6 +135,11 @@ export interface Config {
     /** 10 min. */
     readonly windowMs: number;
   };
+  /** Absent, as the two below, in what an older supervisor has put on record: see health.ts. */
+  readonly probes?: ProbesConfig;
+  readonly health?: HealthConfig;
+  /** Null: nothing is served but on the control socket. */
+  readonly admin?: { readonly listen: ListenerConfig['address'] | null };
   /** Who may speak to the service beside root and its own user; who may act may read. */
   readonly control: { readonly read: readonly Account[]; readonly act: readonly Account[] };
   readonly log: { readonly level: LogLevel };

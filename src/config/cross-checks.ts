@@ -5,7 +5,8 @@ import { formatAddress } from './address.js';
 import type { ListenerConfig } from './config.js';
 import { formatDuration } from './duration.js';
 import type { WrittenRule } from './healing-rules.js';
-import type { KeyPath } from './keys.js';
+import { parseStatuses } from './health.js';
+import { KEY_PATHS, type KeyPath } from './keys.js';
 import { formatPath, type Path, type Place, type Problem } from './problem.js';
 import type { TomlDocument } from './read-toml.js';
 import type { Settings } from './settings.js';
@@ -16,6 +17,12 @@ export const ONLY_OF_ENTRIES: ReadonlyMap<KeyPath, string> = new Map([
   ['runtime', 'write it into command'],
   ['runtime_args', 'write them into command'],
   ['upgrade.probe', 'only a Node program can be asked before it serves'],
+  ['probe.startup.path', 'only a Node program can be asked; say notify = true'],
+  ['probe.startup.check', 'only a Node program can be asked; say notify = true'],
+  ['probe.readiness.path', 'only a Node program can be asked'],
+  ['probe.readiness.check', 'only a Node program can be asked'],
+  ['probe.liveness.path', 'only a Node program can be asked; say notify = true'],
+  ['probe.liveness.check', 'only a Node program can be asked; say notify = true'],
   ['upgrade.state_max', 'only a Node program can give its state to the next generation'],
 ]);
 
@@ -26,6 +33,7 @@ export function crossCheck(settings: Settings, document: TomlDocument | null, pr
   checkProgram(settings, document, problems, report);
   checkListeners(settings, document, problems);
   checkRules(settings, document, problems);
+  checkProbes(settings, report);
   if (settings.get('release.verify')?.value === 'signature' && !settings.has('release.public_key')) {
     report('release.verify', '"signature" needs a release.public_key to check it with');
   }
@@ -73,6 +81,26 @@ function checkProgram(
   const ready = settings.get('ready')?.value;
   if (typeof ready === 'string' && ready !== 'notify') {
     report('ready', `"${ready}" cannot be seen from outside a command: it must say READY=1, which is "notify"`);
+  }
+}
+
+/** A probe asks in one way; what is said of one that asks in none was meant for something. */
+function checkProbes(settings: Settings, report: (key: KeyPath, text: string) => void): void {
+  for (const name of ['startup', 'readiness', 'liveness'] as const) {
+    const ways = ([`probe.${name}.path`, `probe.${name}.check`, `probe.${name}.notify`] as const).filter(
+      (key) => isSaid(settings, key) && settings.get(key)?.value !== false,
+    );
+    const said = KEY_PATHS.filter((key) => key.startsWith(`probe.${name}.`) && isSaid(settings, key));
+    if (ways.length > 1) report(ways[1]!, `${ways[0]!.split('.').at(-1)} is there too: a probe asks in one way`);
+    if (ways.length === 0 && said.length > 0) report(said[0]!, `the probe asks for nothing: say path, check or notify`);
+    if (ways.some((way) => way.endsWith('.notify')) && settings.has('entry')) {
+      report(`probe.${name}.notify`, 'only a command says WATCHDOG=1; a Node program is asked by path or check');
+    }
+    const statuses = settings.get(`probe.${name}.status`)?.value;
+    if (typeof statuses !== 'string') continue;
+    const { minStatus, maxStatus } = parseStatuses(statuses);
+    if (minStatus > maxStatus)
+      report(`probe.${name}.status`, `"${statuses}" is no range: the lower status comes first`);
   }
 }
 

@@ -70,6 +70,27 @@ const NAME = {
   allowed: 'a-z, 0-9, "_", "." and "-", the first a letter or a digit, at most 64',
 } as const;
 
+const HTTP_PATH = {
+  kind: 'text',
+  pattern: /^\/[\x21-\x7e]*$/,
+  allowed: 'a path of an HTTP request that begins with "/"',
+} as const;
+
+const STATUS = {
+  kind: 'text',
+  pattern: /^[1-5]\d\d(-[1-5]\d\d)?$/,
+  allowed: 'a status or a range of them, such as "200" or "200-399"',
+} as const;
+
+/** As apps name what they register. */
+const CHECK = {
+  kind: 'text',
+  pattern: /^[a-zA-Z][\w.:-]{0,63}$/,
+  allowed: 'the name of a check: a letter, then letters, digits, "_", ".", ":" and "-", at most 64',
+} as const;
+
+const count = { kind: 'integer', min: 1, max: 1000 } as const;
+
 export const LISTENER_KEYS = {
   name: {
     // The inventory calls the listeners that an app asked for listener-1, listener-2 and so on.
@@ -229,7 +250,7 @@ export const KEYS = {
     about: 'From the start of the next supervisor until it has taken over; then it is killed.',
   },
   'upgrade.probe': {
-    type: { kind: 'text', pattern: /^\/[\x21-\x7e]*$/, allowed: 'a path of an HTTP request that begins with "/"' },
+    type: HTTP_PATH,
     default: null,
     flag: { property: 'probe', option: '--probe <path>' },
     about: 'An HTTP path that each candidate worker must answer with 200 to 399 before it serves.',
@@ -324,6 +345,109 @@ export const KEYS = {
       'nothing of it serves; where something does, and for ends that are no crash, each pause is the longest.',
   },
   'restart.window': { type: duration, default: '10m', about: 'The time that restart.budget is for.' },
+  'probe.startup.path': {
+    type: HTTP_PATH,
+    default: null,
+    about:
+      'An HTTP path: asked of each worker that is ready, before it accepts, until it succeeds or upgrade.ready_timeout is over.',
+  },
+  'probe.startup.check': {
+    type: CHECK,
+    default: null,
+    about: 'In place of a path: a check that the app has registered.',
+  },
+  'probe.startup.notify': {
+    type: { kind: 'boolean' },
+    default: false,
+    about: 'In place of a path: the command says WATCHDOG=1 on its notify socket at least every interval.',
+  },
+  'probe.startup.status': { type: STATUS, default: '200-399', about: 'What the path has to answer.' },
+  'probe.startup.timeout': { type: duration, default: '1s', about: 'How long one answer may take.' },
+  'probe.startup.interval': {
+    type: duration,
+    default: '1s',
+    about: 'From one question to the next; with notify the longest silence.',
+  },
+  'probe.startup.successes': { type: count, default: 1, about: 'So many in a row, and it has succeeded.' },
+  'probe.readiness.path': {
+    type: HTTP_PATH,
+    default: null,
+    about: 'An HTTP path: while it fails the worker accepts no more, unless it is the last one that does.',
+  },
+  'probe.readiness.check': {
+    type: CHECK,
+    default: null,
+    about: 'In place of a path: a check that the app has registered.',
+  },
+  'probe.readiness.notify': {
+    type: { kind: 'boolean' },
+    default: false,
+    about: 'In place of a path: the command says WATCHDOG=1 on its notify socket at least every interval.',
+  },
+  'probe.readiness.status': { type: STATUS, default: '200-399', about: 'What the path has to answer.' },
+  'probe.readiness.timeout': { type: duration, default: '1s', about: 'How long one answer may take.' },
+  'probe.readiness.interval': {
+    type: duration,
+    default: '10s',
+    about: 'From one question to the next; with notify the longest silence.',
+  },
+  'probe.readiness.failures': { type: count, default: 3, about: 'So many in a row, and it has failed.' },
+  'probe.readiness.successes': { type: count, default: 1, about: 'So many in a row, and it has succeeded.' },
+  'probe.liveness.path': {
+    type: HTTP_PATH,
+    default: null,
+    about: 'An HTTP path: when it fails the worker is ended and its slot started again.',
+  },
+  'probe.liveness.check': {
+    type: CHECK,
+    default: null,
+    about: 'In place of a path: a check that the app has registered.',
+  },
+  'probe.liveness.notify': {
+    type: { kind: 'boolean' },
+    default: false,
+    about: 'In place of a path: the command says WATCHDOG=1 on its notify socket at least every interval.',
+  },
+  'probe.liveness.status': { type: STATUS, default: '200-399', about: 'What the path has to answer.' },
+  'probe.liveness.timeout': { type: duration, default: '1s', about: 'How long one answer may take.' },
+  'probe.liveness.interval': {
+    type: duration,
+    default: '10s',
+    about: 'From one question to the next; with notify the longest silence.',
+  },
+  'probe.liveness.failures': { type: count, default: 3, about: 'So many in a row, and it has failed.' },
+  'health.degraded_failures': {
+    type: count,
+    default: 2,
+    about: 'So many failures of a worker (crashes, probes, checks) within health.degraded_within make it DEGRADED.',
+  },
+  'health.degraded_within': { type: duration, default: '60s', about: 'The window of health.degraded_failures.' },
+  'health.unhealthy_failures': {
+    type: count,
+    default: 4,
+    about: 'So many failures of a worker within health.unhealthy_within make it UNHEALTHY.',
+  },
+  'health.unhealthy_within': { type: duration, default: '2m', about: 'The window of health.unhealthy_failures.' },
+  'health.recover_samples': {
+    type: count,
+    default: 2,
+    about: 'So many good samples in a row before a level gets better, one step at a time.',
+  },
+  'health.check_timeout': {
+    type: { kind: 'duration', minMs: 1, maxMs: 60_000 },
+    default: '1s',
+    about: 'How long a worker may take to answer when its health is asked for.',
+  },
+  'health.regret_after': {
+    type: duration,
+    default: '30s',
+    about: 'UNHEALTHY for so long within upgrade.regret: the generation is given up for the last good one.',
+  },
+  'admin.listen': {
+    type: { kind: 'address' },
+    default: null,
+    about: 'Where /healthz, /readyz and /livez are served to load balancers; a port alone is that of 127.0.0.1.',
+  },
   'control.read': {
     type: { kind: 'accounts' },
     default: [],

@@ -10,6 +10,7 @@ import { checkReleasePaths } from './check-release-paths.js';
 import type { Config, ListenerConfig, Program } from './config.js';
 import { crossCheck, ONLY_OF_ENTRIES } from './cross-checks.js';
 import { healingRules } from './healing-rules.js';
+import { buildAdmin, buildHealth, buildProbes } from './health.js';
 import { type ConfigFlags, KEY_PATHS, type KeyPath } from './keys.js';
 import { formatPlace, type Problem, refuse } from './problem.js';
 import { readToml } from './read-toml.js';
@@ -168,6 +169,9 @@ function build(
       budget: values['restart.budget'],
       windowMs: values['restart.window'],
     },
+    probes: buildProbes(values),
+    health: buildHealth(values),
+    admin: buildAdmin(values),
     control: { read: values['control.read'], act: values['control.act'] },
     log: { level: values['log.level'] },
   };

@@ -4,9 +4,10 @@
  */
 import { type Account, formatAccount } from './account.js';
 import { formatAddress } from './address.js';
-import type { Config } from './config.js';
+import type { Config, ProbeConfig } from './config.js';
 import { formatDuration } from './duration.js';
 import { describeRule } from './healing-rules.js';
+import { healthOf, type ProbeName, probesOf } from './health.js';
 import type { LoadedConfig } from './load.js';
 import { formatSize } from './size.js';
 
@@ -64,9 +65,45 @@ function rowsOf(config: Config): [string, string][] {
     ['restart.stable', formatDuration(restart.stableMs)],
     ['restart.budget', `${restart.budget}`],
     ['restart.window', formatDuration(restart.windowMs)],
+    ...probeRows(config),
+    ...healthRows(config),
     ['control.read', accounts(config.control.read)],
     ['control.act', accounts(config.control.act)],
     ['log.level', config.log.level],
+  ];
+}
+
+function probeRows(config: Config): [string, string][] {
+  return Object.entries(probesOf(config) as Readonly<Record<ProbeName, ProbeConfig | null>>).flatMap(
+    ([name, probe]) => {
+      if (probe === null) return [];
+      const key = `probe.${name}`;
+      const { by, timeoutMs, intervalMs, failures, successes } = probe;
+      const rows: [string, string][] = [
+        [`${key}.${by.kind}`, by.kind === 'path' ? by.path : by.kind === 'check' ? by.check : 'true'],
+      ];
+      if (by.kind === 'path') rows.push([`${key}.status`, `${by.minStatus}-${by.maxStatus}`]);
+      if (by.kind !== 'notify') rows.push([`${key}.timeout`, formatDuration(timeoutMs)]);
+      rows.push([`${key}.interval`, formatDuration(intervalMs)]);
+      if (name !== 'startup') rows.push([`${key}.failures`, `${failures}`]);
+      if (name !== 'liveness') rows.push([`${key}.successes`, `${successes}`]);
+      return rows;
+    },
+  );
+}
+
+function healthRows(config: Config): [string, string][] {
+  const { levels, checkTimeoutMs, regretAfterMs } = healthOf(config);
+  const listen = config.admin?.listen ?? null;
+  return [
+    ['health.degraded_failures', `${levels.degradedFailures}`],
+    ['health.degraded_within', formatDuration(levels.degradedWithinMs)],
+    ['health.unhealthy_failures', `${levels.unhealthyFailures}`],
+    ['health.unhealthy_within', formatDuration(levels.unhealthyWithinMs)],
+    ['health.recover_samples', `${levels.recoverSamples}`],
+    ['health.check_timeout', formatDuration(checkTimeoutMs)],
+    ['health.regret_after', formatDuration(regretAfterMs)],
+    ['admin.listen', listen === null ? 'nowhere' : formatAddress(listen)],
   ];
 }
 

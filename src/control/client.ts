@@ -8,6 +8,7 @@ import { BatondError, ERRORS, type ErrorCode } from '../errors.js';
 import type { Report } from '../inventory/report.js';
 import { parseLine } from './check-line.js';
 import type {
+  HealthReport,
   HistoryRow,
   ReloadLine,
   ReloadOptions,
@@ -26,6 +27,9 @@ const { request } = process.getBuiltinModule('node:http');
 
 /** The largest answer, and the longest stream of a reload: a hundred reports are far below it. */
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
+
+/** The status with which /healthz says that the service is down. */
+const DOWN = 503;
 
 /** A refusal as it came over the socket: its code may be newer than this CLI, so it carries its own exit status. */
 export class RemoteError extends Error {
@@ -53,6 +57,12 @@ export class ControlClient {
   /** Throws NOT_RUNNING, NO_PERMISSION, or what the service refuses with. */
   async status(): Promise<Status> {
     return answer(await text(await this.#call('GET', '/v1/status'))) as Status;
+  }
+
+  /** Null is all of it. Throws NO_CHECK too; that the service is down is an answer. */
+  async health(check: string | null): Promise<HealthReport> {
+    const query = check === null ? '' : `?probe=${encodeURIComponent(check)}`;
+    return answer(await text(await this.#call('GET', `/healthz${query}`, DOWN))) as HealthReport;
   }
 
   async stop(): Promise<void> {
@@ -133,14 +143,14 @@ export class ControlClient {
     return answer(await text(await this.#call('GET', `/v1/reports/${number ?? 'last'}`))) as Report;
   }
 
-  async #call(method: string, path: string): Promise<IncomingMessage> {
+  async #call(method: string, path: string, expected: number | null = null): Promise<IncomingMessage> {
     let denied: unknown;
     let unsafe: unknown;
     for (const socketPath of this.#sockets) {
       try {
         refuseForeign(socketPath);
         const response = await send(socketPath, method, path);
-        if ((response.statusCode ?? 500) < 400) return response;
+        if ((response.statusCode ?? 500) < 400 || response.statusCode === expected) return response;
         throw refusal(await text(response));
       } catch (error) {
         const { code } = error as NodeJS.ErrnoException;

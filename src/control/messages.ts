@@ -9,12 +9,16 @@
  *   GET  /v1/reports/N, /v1/reports/last   one of them, `Report`; 404 where there is none
  *   POST /v1/rollback   as a reload, to the last good release but the one that serves; ?to=N to that of generation N
  *   GET  /v1/history  what was run and what was tried, `HistoryRow[]`, the oldest first
+ *   GET  /healthz     `HealthReport`, 503 where it is down; ?probe=NAME asks for one check, 404 where no app has it
+ *   GET  /readyz      `Readiness`, 503 where no worker accepts or the service stops
+ *   GET  /livez       200 while the supervisor gets on, else 503; these three are served on admin.listen too
  *   POST /v1/stop     202; the supervisor ends when the last worker has
  *
  * The stream of a reload ends with the connection and is not chunked, so that the connection can change hands in the
  * middle: the next supervisor writes the rest. If the client goes away before the commit, the reload is abandoned.
  */
 import type { Measures } from '../channel/messages.js';
+import type { Level } from '../health/levels.js';
 import type { HistoryEntry } from '../inventory/history-file.js';
 import type { ConnectionTotals } from '../inventory/report.js';
 import type { Phase } from '../inventory/worker.js';
@@ -97,12 +101,67 @@ export interface ReportSummary {
   readonly connections: ConnectionTotals;
 }
 
+export type HealthStatus = 'ok' | 'degraded' | 'down';
+
+/** One check of one worker, as its app has answered. */
+export interface CheckHealth {
+  readonly slot: number;
+  readonly status: HealthStatus;
+  readonly ms: number;
+  readonly facts: Readonly<Record<string, string | number | boolean | null>>;
+  readonly error: string | null;
+}
+
+export interface WorkerHealth {
+  readonly slot: number;
+  /** Null, as the two below, where the slot has no worker at the moment. */
+  readonly pid: number | null;
+  readonly phase: Phase | null;
+  readonly uptimeMs: number | null;
+  readonly level: Level;
+  /** Whether it answered in time; null where it was not asked. */
+  readonly answered: boolean | null;
+}
+
+/** What `/healthz` answers. */
+export interface HealthReport {
+  /** ok and degraded are 200, down is 503. */
+  readonly status: HealthStatus;
+  /** Of the service, by what has been of late. */
+  readonly level: Level;
+  readonly name: string;
+  /** Null, as the three below, while nothing serves yet. */
+  readonly generation: number | null;
+  readonly release: string | null;
+  /** The part of its time in service in which the generation was OK, 0 to 1. */
+  readonly trust: number | null;
+  /** Since its commit. */
+  readonly uptimeMs: number | null;
+  readonly accepting: number;
+  readonly workers: readonly WorkerHealth[];
+  /** By the names that the app has registered. */
+  readonly checks: Readonly<
+    Record<string, { readonly status: HealthStatus; readonly workers: readonly CheckHealth[] }>
+  >;
+  /** Of batond. */
+  readonly version: string;
+}
+
+/** What `/readyz` answers. */
+export interface Readiness {
+  readonly ready: boolean;
+  readonly accepting: number;
+  readonly stopping: boolean;
+}
+
 export interface WorkerStatus {
   readonly slot: number;
   readonly pid: number;
   readonly phase: Phase;
   readonly uptimeMs: number;
   readonly rssBytes: number | null;
+  /** What a program that is not Node says of itself (STATUS=); absent in what an older supervisor says. */
+  readonly said?: string | null;
   /** Null for a program that is not Node, or a worker that did not answer in time. */
   readonly measures: Measures | null;
 }
@@ -164,6 +223,8 @@ export interface Status {
   readonly supervisor: { readonly pid: number; readonly version: string; readonly uptimeMs: number };
   readonly generations: readonly GenerationStatus[];
   readonly listeners: readonly { readonly name: string; readonly address: string; readonly origin: string }[];
+  /** Absent in what an older supervisor says. */
+  readonly health?: { readonly level: Level; readonly trust: number | null };
   readonly lastReload: ReloadOutcome | null;
   /** Null where the configuration in use is that of the last start or reload. */
   readonly configProblem: ConfigProblem | null;

@@ -5,6 +5,7 @@
 import { rmSync } from 'node:fs';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { Server as NetServer } from 'node:net';
+import { type HealthSource, healthRoutes, type Routes } from '../admin/routes.js';
 import { BatondError, type ErrorCode } from '../errors.js';
 import { Descriptor } from '../inventory/descriptor.js';
 import type { Report } from '../inventory/report.js';
@@ -39,6 +40,7 @@ export interface ControlHandlers {
   /** Null is the last one. Throws NO_REPORT. */
   report(number: number | null): Report;
   stop(): void;
+  readonly health: HealthSource;
 }
 
 export interface ControlServerOptions {
@@ -56,12 +58,14 @@ export class ControlServer {
   readonly #listener: Descriptor;
   readonly #admission: Admission;
   readonly #status: () => Promise<Status>;
+  readonly #health: Routes;
   readonly #server: Server;
 
   constructor(options: ControlServerOptions) {
     this.#options = options;
     this.#listener = new Descriptor(options.listener);
     this.#admission = new Admission(options.rights, options.audit);
+    this.#health = healthRoutes(options.handlers.health);
     this.#status = coalesce(() => options.handlers.status());
     // Node looks for stalled connections every 30 s, which would wake an idle supervisor: each has its own time-out.
     const limits = { connectionsCheckingInterval: NEVER_MS, maxHeaderSize: MAX_HEADER_BYTES };
@@ -106,6 +110,12 @@ export class ControlServer {
       this.#require(peer, wanted === undefined ? (RIGHTS[route] ?? UNKNOWN) : RIGHTS['GET /v1/reports']!, route);
       if (wanted !== undefined) {
         send(response, 200, handlers.report(wanted === 'last' ? null : Number(wanted)));
+        return;
+      }
+      const health = request.method === 'GET' ? this.#health.get(path ?? '/') : undefined;
+      if (health !== undefined) {
+        const { status, body } = await health(new URLSearchParams(query));
+        send(response, status, body);
         return;
       }
       switch (route) {
@@ -194,6 +204,9 @@ const RIGHTS: Readonly<Record<string, { readonly right: Right; readonly what: st
   'GET /v1/status': { right: 'read', what: 'see the status of' },
   'GET /v1/reports': { right: 'read', what: 'see the reports of' },
   'GET /v1/history': { right: 'read', what: 'see the history of' },
+  'GET /healthz': { right: 'read', what: 'see the health of' },
+  'GET /readyz': { right: 'read', what: 'see the health of' },
+  'GET /livez': { right: 'read', what: 'see the health of' },
   'POST /v1/reload': { right: 'act', what: 'reload' },
   'POST /v1/rollback': { right: 'act', what: 'roll back' },
   'POST /v1/stop': { right: 'act', what: 'stop' },

@@ -6,6 +6,8 @@ import type { ListenAddress, StateAbility } from '../channel/messages.js';
 import { isOutcome } from '../control/check-line.js';
 import type { Restart } from '../healing/budget.js';
 import { CAUSES } from '../healing/rules.js';
+import { LEVELS } from '../health/levels.js';
+import type { Trust } from '../health/trust.js';
 import type { Target } from '../release/current.js';
 import type { Release } from '../release/release.js';
 import {
@@ -21,9 +23,10 @@ import {
   isShape,
   isText,
 } from '../shape.js';
+import type { AdminRecord } from './admin-socket.js';
 import type { Attempt, AttemptKind } from './attempt.js';
 import { isReport } from './check-report.js';
-import type { GenerationRecord, Hurry } from './generation.js';
+import type { GenerationRecord, HealthRecord, Hurry } from './generation.js';
 import type { HealingRecord, SlotRecord } from './healing.js';
 import type { Secrets, Snapshot } from './inventory.js';
 import type { ListenerRecord } from './listeners.js';
@@ -82,11 +85,21 @@ const isUdp = isShape<Address<'udp'>>({
   reuseAddress: isFlag,
 });
 
+const isFile = isShape<SocketFile>({ path: isText, id: isText, keep: isNullOr(isText) });
+
 const isListener = isShape<ListenerRecord>({
   name: isText,
   address: isNullOr((value) => isTcp(value) || isUnix(value) || isUdp(value)),
   origin: isOneOf('asked', 'declared', 'systemd'),
-  file: isNullOr(isShape<SocketFile>({ path: isText, id: isText, keep: isNullOr(isText) })),
+  file: isNullOr(isFile),
+});
+
+type ListenOf<Kind> = Extract<AdminRecord['listen'], { kind: Kind }>;
+const isListenTcp = isShape<ListenOf<'tcp'>>({ kind: isOneOf('tcp'), host: isNullOr(isText), port: isCount });
+const isListenUnix = isShape<ListenOf<'unix'>>({ kind: isOneOf('unix'), path: isText });
+const isAdminRecord = isShape<AdminRecord>({
+  listen: (value) => isListenTcp(value) || isListenUnix(value),
+  file: isNullOr(isFile),
 });
 
 /** kill(2) of -1 would reach every process there is, and of 0 our own group. */
@@ -102,6 +115,8 @@ const isWorker = isShape<WorkerRecord>({
   listening: isListOf(isText),
   fatal: isNullOr(isText),
   killedBy: isAbsentOr(isNullOr(isOneOf(...CAUSES))),
+  heldBack: isAbsentOr(isFlag),
+  said: isAbsentOr(isNullOr(isText)),
   state: isAbsentOr(isShape<StateAbility>({ saves: isFlag, restores: isNullOr(isOneOf('rollback', 'empty')) })),
   checks: isAbsentOr(isListOf(isText)),
 });
@@ -123,6 +138,15 @@ const isHealing = isShape<HealingRecord>({
   restarts: isListOf(isShape<Restart>({ atMs: isNumber, isCrash: isFlag })),
 });
 
+const isTrust = isShape<Trust>({ healthyMs: isNumber, upMs: isNumber, atMs: isNumber, healthy: isFlag });
+const isSlotHealth = isShape<HealthRecord['slots'][number]>({
+  slot: isCount,
+  level: isOneOf(...LEVELS),
+  failures: isListOf(isNumber),
+  poor: isListOf(isNumber),
+  good: isCount,
+});
+
 const isGeneration = isShape<GenerationRecord>({
   number: isCount,
   role: isOneOf('candidate', 'incumbent', 'draining'),
@@ -135,6 +159,9 @@ const isGeneration = isShape<GenerationRecord>({
   claims: isListOf(isShape<GenerationRecord['claims'][number]>({ listener: isText, slots: isListOf(isCount) })),
   crashes: isListOf(isShape<GenerationRecord['crashes'][number]>({ slot: isCount, inARow: isCount })),
   healing: isAbsentOr(isHealing),
+  health: isAbsentOr(
+    isShape<HealthRecord>({ slots: isListOf(isSlotHealth), trust: isTrust, unhealthySinceMs: isNullOr(isNumber) }),
+  ),
   workers: isListOf(isWorker),
 });
 
@@ -184,6 +211,7 @@ const isWellFormed = isShape<Snapshot & Secrets>({
   reports: isAbsentOr(isShape<ReporterRecord>({ last: isCount, open: isListOf(isOpenReport), pid: isCount })),
   attempt: isAbsentOr(isNullOr(isAttempt)),
   tried: isAbsentOr(isNullOr(isText)),
+  admin: isAbsentOr(isNullOr(isAdminRecord)),
   mirrored: isAbsentOr(isFlag),
   oomKills: isAbsentOr(isNullOr(isCount)),
   tickets: isAbsentOr(isNullOr(isTickets)),

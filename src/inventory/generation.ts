@@ -3,6 +3,8 @@
  * and the drain change it, nobody else.
  */
 import type { ReadyBy } from '../channel/messages.js';
+import type { Health } from '../health/levels.js';
+import type { Trust } from '../health/trust.js';
 import type { Release } from '../release/release.js';
 import { Healing, type HealingRecord } from './healing.js';
 import type { Worker, WorkerRecord } from './worker.js';
@@ -13,6 +15,15 @@ export type Role = 'candidate' | 'incumbent' | 'draining';
 export interface Hurry {
   readonly termAtMs: number;
   readonly killAtMs: number;
+}
+
+/** How well it has been while it served; times are milliseconds of CLOCK_MONOTONIC. */
+export interface HealthRecord {
+  /** Of slots that have something to remember: a worker that is started again has the past of its slot. */
+  readonly slots: readonly ({ readonly slot: number } & Health)[];
+  readonly trust: Trust;
+  /** Since when the service is UNHEALTHY with it; null while it is not. */
+  readonly unhealthySinceMs: number | null;
 }
 
 export interface GenerationRecord {
@@ -31,6 +42,8 @@ export interface GenerationRecord {
   readonly crashes: readonly { readonly slot: number; readonly inARow: number }[];
   /** Absent in what an older supervisor wrote. */
   readonly healing?: HealingRecord;
+  /** Absent before it serves, and in what an older supervisor wrote. */
+  readonly health?: HealthRecord;
   readonly workers: readonly WorkerRecord[];
 }
 
@@ -49,6 +62,7 @@ export class Generation {
   /** Crashes in a row of each slot. */
   readonly crashes: Map<number, number>;
   readonly healing: Healing;
+  health: HealthRecord | null;
   readonly #claims: Map<string, Set<number>>;
 
   constructor(record: GenerationRecord) {
@@ -60,6 +74,7 @@ export class Generation {
     this.committedAtMs = record.committedAtMs;
     this.drainUntilMs = record.drainUntilMs;
     this.hurry = record.hurry ?? null;
+    this.health = record.health ?? null;
     this.crashes = new Map(record.crashes.map(({ slot, inARow }) => [slot, inARow]));
     this.healing = new Healing(record.healing);
     this.#claims = new Map(record.claims.map(({ listener, slots }) => [listener, new Set(slots)]));
@@ -79,6 +94,7 @@ export class Generation {
       claims: [...this.#claims].map(([listener, claimants]) => ({ listener, slots: [...claimants] })),
       crashes: [...this.crashes].map(([slot, inARow]) => ({ slot, inARow })),
       healing: this.healing.record,
+      ...(this.health === null ? {} : { health: this.health }),
       workers: [...this.workers.values()].map((worker) => worker.record),
     };
   }

@@ -5,6 +5,7 @@
 import type { ReloadOutcome } from '../control/messages.js';
 import { type Fd, native } from '../native.js';
 import type { Release } from '../release/release.js';
+import type { AdminRecord } from './admin-socket.js';
 import type { Attempt } from './attempt.js';
 import { Generation, type GenerationRecord } from './generation.js';
 import { type ListenerRecord, Listeners } from './listeners.js';
@@ -37,6 +38,8 @@ export interface Snapshot {
   readonly attempt?: Attempt | null;
   /** Which target of release.current was tried last: see `Target.identity`. */
   readonly tried?: string | null;
+  /** Where load balancers ask: its descriptor is `admin.<address>`. */
+  readonly admin?: AdminRecord | null;
   /** Its descriptors are in the fd store, under the names of stored-names.ts. */
   readonly mirrored?: boolean;
   /** How many processes the kernel had killed for memory in the service's control group; null where nobody counts. */

@@ -152,7 +152,7 @@ function keyOf(address: ListenAddress): string {
   return JSON.stringify([host, port, ipv6Only, reusePort, ordinal]);
 }
 
-function isBoundTo(name: SocketAddress, address: ListenAddress): boolean {
+export function isBoundTo(name: SocketAddress, address: ListenAddress): boolean {
   if (name.family === 'unix') return address.kind === 'unix' && name.path === address.path;
   if (address.kind === 'unix' || name.port !== address.port || address.port === 0) return false;
   if (address.host === null) return name.address === '::' || name.address === '0.0.0.0';

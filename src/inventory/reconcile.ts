@@ -9,6 +9,7 @@
  * - A record of whose incumbents none is whole, beside a store with whole workers that it does not know, is of another
  *   time: a disk that failed has kept it. It counts as none.
  */
+import { adminName } from './admin-socket.js';
 import type { Snapshot } from './inventory.js';
 import { factsOf, storedName } from './stored-names.js';
 import type { WorkerRecord } from './worker.js';
@@ -62,6 +63,8 @@ export function reconcile(recorded: Snapshot, stored: ReadonlySet<string>): Reco
     return { ...generation, role, claims, workers };
   });
   for (const name of BESIDE) take(name);
+  if (recorded.admin != null && !take(adminName(recorded.admin)))
+    remarks.push('the admin listener is missing: it is bound again');
   for (const { report } of recorded.patient ?? []) take(`patient.${report}`);
 
   if (isOfAnotherTime(recorded, generations, stored)) return null;

@@ -30,6 +30,12 @@ export function keepFile(path: string, directory: string, name: string): SocketF
   }
 }
 
+/** As it stands there, without a second name; null for an abstract name. */
+export function fileAt(path: string): SocketFile | null {
+  const id = idOf(path);
+  return id === null ? null : { path, id, keep: null };
+}
+
 export function isInPlace(file: SocketFile): boolean {
   return idOf(file.path) === file.id;
 }

@@ -22,8 +22,10 @@ import type {
 import { PacketSocket } from '../channel/packet-socket.js';
 import type { Cause } from '../healing/rules.js';
 import { type Credentials, type Fd, native } from '../native.js';
+import { monotonicMs } from '../process/monotonic.js';
 import { NotifyListener } from '../process/notify-listener.js';
 import { type Exit, Process } from '../process/process.js';
+import { statusAssignment } from '../systemd/notify-message.js';
 import { Questions } from './questions.js';
 
 export type Phase =
@@ -52,6 +54,10 @@ export interface WorkerRecord {
   readonly fatal: string | null;
   /** Absent, as all below, in what an older supervisor wrote. */
   readonly state?: StateAbility;
+  /** See `Worker.heldBack`. */
+  readonly heldBack?: boolean;
+  /** See `Worker.said`. */
+  readonly said?: string | null;
   /** The checks that its app has registered. */
   readonly checks?: readonly string[];
   /** Why a supervisor killed it. */
@@ -85,6 +91,9 @@ const MAX_UNANSWERED = 64;
 /** As many as a service may have listeners: names beyond that are no listeners of ours. */
 const MAX_LISTENING = 256;
 
+/** As systemd shows it: bounded, and without what moves the cursor of who reads it. */
+const oneLine = (text: string) => String(statusAssignment(text)[1]);
+
 export class Worker {
   readonly id: string;
   readonly generation: number;
@@ -92,6 +101,12 @@ export class Worker {
   readonly startedAtMs: number;
   readonly listening: Set<string>;
   readonly process: Process;
+  /** It does not accept because its readiness probe fails, not because of a roll. */
+  heldBack: boolean;
+  /** When it last said WATCHDOG=1 to this supervisor, milliseconds of CLOCK_MONOTONIC. */
+  #lastSignMs: number | null = null;
+  /** STATUS= of a program that is not Node. */
+  #said: string | null;
   #phase: Phase;
   #fatal: string | null;
   #tally: DrainTally | null = null;
@@ -115,6 +130,8 @@ export class Worker {
     this.listening = new Set(record.listening);
     this.#phase = record.phase;
     this.#fatal = record.fatal;
+    this.heldBack = record.heldBack ?? false;
+    this.#said = record.said ?? null;
     this.#state = record.state ?? { saves: false, restores: null };
     this.#checks = new Set(record.checks);
     this.#killedBy = record.killedBy ?? null;
@@ -134,6 +151,12 @@ export class Worker {
             onReady: () => {
               if (this.#phase === 'booting') this.#move('ready');
             },
+            onSign: () => {
+              this.#lastSignMs = monotonicMs();
+            },
+            onStatus: (text) => {
+              this.#said = oneLine(text);
+            },
             onForeign: (sender) => this.#events.onForeign(this, sender),
           });
     this.process = new Process(record.pid, descriptors.pidfd, (exit) => this.#exited(exit));
@@ -148,12 +171,21 @@ export class Worker {
     return this.#fatal;
   }
 
+  get lastSignMs(): number | null {
+    return this.#lastSignMs;
+  }
+
+  /** What it says of itself, on one line; null where it has said nothing. */
+  get said(): string | null {
+    return this.#said;
+  }
+
   /** What became of its connections, once it has drained; a program without a channel does not say. */
   get tally(): DrainTally | null {
     return this.#tally;
   }
 
-  /** Why we have killed it, if we have: what its exit does not say. */
+  /** Why we have ended it, if we have: what its exit does not say. */
   get killedBy(): Cause | null {
     return this.#killedBy;
   }
@@ -186,6 +218,8 @@ export class Worker {
       listening: [...this.listening],
       fatal: this.#fatal,
       state: this.#state,
+      heldBack: this.heldBack,
+      said: this.#said,
       checks: [...this.#checks],
       killedBy: this.#killedBy,
     };
@@ -275,6 +309,12 @@ export class Worker {
   stop(killTimeoutMs: number, onKill?: () => void): void {
     if (this.#phase !== 'stopping') this.#move('stopping');
     this.process.stop(killTimeoutMs, onKill);
+  }
+
+  /** The same, for what it has done or not done. */
+  endFor(cause: Cause, killTimeoutMs: number, onKill?: () => void): void {
+    this.#killedBy ??= cause;
+    this.stop(killTimeoutMs, onKill);
   }
 
   giveTicketSecret(secret: string): void {

@@ -16,6 +16,10 @@ const MAX_MESSAGES_PER_TURN = 64;
 
 export interface NotifyListenerHandlers {
   readonly onReady: () => void;
+  /** WATCHDOG=1. */
+  readonly onSign: () => void;
+  /** STATUS=, as it was said. */
+  readonly onStatus: (text: string) => void;
   /** Somebody else spoke. */
   readonly onForeign: (sender: Credentials) => void;
 }
@@ -79,7 +83,15 @@ export class NotifyListener {
       const sender = received.credentials;
       if (sender === null) continue;
       if (sender.pid !== this.#pid && sessionOf(sender.pid) !== this.#pid) this.#handlers.onForeign(sender);
-      else if (received.data.toString('utf8').split('\n').includes('READY=1')) this.#handlers.onReady();
+      else this.#hear(received.data.toString('utf8'));
+    }
+  }
+
+  #hear(message: string): void {
+    for (const line of message.split('\n')) {
+      if (line === 'READY=1') this.#handlers.onReady();
+      else if (line === 'WATCHDOG=1') this.#handlers.onSign();
+      else if (line.startsWith('STATUS=')) this.#handlers.onStatus(line.slice('STATUS='.length));
     }
   }
 }

@@ -8,8 +8,10 @@ import type { ReportFiles } from '../inventory/report-files.js';
 import { monotonicMs } from '../process/monotonic.js';
 import { managedBy } from '../systemd/managed-by.js';
 import { VERSION } from '../version.js';
+import type { Admin } from './admin.js';
 import type { Deployment } from './deployment.js';
 import type { Handover } from './handover.js';
+import type { HealthKeeper } from './health-keeper.js';
 import type { History } from './history.js';
 import type { Reloads } from './reloads.js';
 import { summaryOf } from './report-words.js';
@@ -19,8 +21,10 @@ import { generationStatus } from './status.js';
 import { summarize } from './summary.js';
 
 export interface AnswersHost {
+  readonly admin: Admin;
   readonly deployment: Deployment;
   readonly handover: Handover;
+  readonly health: HealthKeeper;
   readonly history: History;
   readonly mirror: Mirror;
   readonly reloads: Reloads;
@@ -53,6 +57,7 @@ export class Answers {
         address: describeListener(listener),
         origin: listener.origin,
       })),
+      health: { level: this.#host.health.level, trust: this.#host.health.trust },
       lastReload: inventory.lastReload,
       configProblem: options.configProblem,
       summary: this.summary(),
@@ -61,13 +66,15 @@ export class Answers {
 
   /** How things stand, in sentences. */
   summary(): string {
-    const { deployment, handover, mirror, roller } = this.#host;
+    const { admin, deployment, handover, health, mirror, roller } = this.#host;
     const { inventory, options, stopping } = this.#situation;
     const { doing } = deployment;
     const { problem } = mirror;
     return [
       summarize(inventory, roller.state, !handover.idle, stopping),
+      ...(health.sentence === null || stopping ? [] : [health.sentence]),
       ...options.remarks,
+      ...(admin.problem === null ? [] : [admin.problem]),
       ...(doing === null ? [] : [doing]),
       ...(problem === null ? [] : [`A supervisor that dies cannot be replaced whole: ${problem}.`]),
     ].join(' ');

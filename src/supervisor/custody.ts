@@ -6,11 +6,15 @@ import type { ControlServer } from '../control/server.js';
 import { BatondError } from '../errors.js';
 import type { NamedFds, Secrets, Snapshot } from '../inventory/inventory.js';
 import type { Mirror, Mirrored } from '../inventory/mirror.js';
+import type { Admin } from './admin.js';
 import type { Attempts } from './attempts.js';
 import type { Drainer } from './drainer.js';
+import type { HealthAnswers } from './health-answers.js';
+import type { HealthKeeper } from './health-keeper.js';
 import type { Leftovers } from './leftovers.js';
 import type { Listening } from './listening.js';
 import type { OomWatch } from './oom-watch.js';
+import type { Probes } from './probes.js';
 import type { Reporter } from './reporter.js';
 import type { Restarter } from './restarter.js';
 import type { Situation } from './situation.js';
@@ -24,13 +28,17 @@ const LAST_WORDS_MS = 5_000;
 export type ControlGate = Pick<ControlServer, 'fd' | 'pause' | 'resume' | 'close'>;
 
 export interface CustodyHost {
+  readonly admin: Admin;
   readonly attempts: Attempts;
   readonly client: WaitingClient;
   readonly drainer: Drainer;
+  readonly health: HealthKeeper;
+  readonly healthAnswers: HealthAnswers;
   readonly leftovers: Leftovers;
   readonly listening: Listening;
   readonly mirror: Mirror;
   readonly oom: OomWatch;
+  readonly probes: Probes;
   readonly reporter: Reporter;
   readonly restarter: Restarter;
   readonly tickets: TicketSecret;
@@ -51,23 +59,29 @@ export class Custody {
 
   /** Acts on the inventory from here on. */
   activate(): void {
-    const { drainer, tickets, restarter, announce } = this.#host;
+    const { drainer, health, probes, tickets, restarter, announce } = this.#host;
     drainer.activate();
     tickets.activate();
     restarter.activate();
+    health.activate();
+    probes.activate();
     announce();
   }
 
   /** Reads nothing and does nothing more, so that a snapshot does not age. */
   async freeze(): Promise<void> {
-    const { drainer, listening, mirror, restarter, tickets } = this.#host;
+    const { admin, drainer, health, healthAnswers, listening, mirror, probes, restarter, tickets } = this.#host;
     const { inventory } = this.#situation;
     this.control?.pause();
+    admin.pause();
+    health.freeze();
+    probes.freeze();
+    healthAnswers.freeze();
     drainer.freeze();
     restarter.freeze();
     tickets.freeze();
     for (const worker of inventory.workers()) worker.freeze();
-    await listening.settled();
+    await Promise.all([listening.settled(), admin.settled()]);
     const full = inventory.workers().find((worker) => worker.queued > 0);
     if (full !== undefined) throw new BatondError('WORKER_NOT_READING', { worker: full.id });
     mirror.end();
@@ -77,8 +91,10 @@ export class Custody {
   thaw(): void {
     this.#host.mirror.again();
     for (const worker of this.#situation.inventory.workers()) worker.thaw();
+    this.#host.healthAnswers.thaw();
     this.activate();
     this.control?.resume();
+    this.#host.admin.resume();
   }
 
   /** Whoever looks for the supervisor from here on has to look for that one. */
@@ -94,7 +110,7 @@ export class Custody {
 
   /** All that the next supervisor gets; the descriptors are lent. */
   snapshot(): { state: Snapshot & Secrets; fds: NamedFds } {
-    const { attempts, client: waiting, oom, reporter, tickets } = this.#host;
+    const { admin, attempts, client: waiting, oom, reporter, tickets } = this.#host;
     const { state, fds } = this.#situation.inventory.snapshot();
     if (this.control !== null) fds.set('control', this.control.fd);
     const client = waiting.fd;
@@ -106,6 +122,7 @@ export class Custody {
       reports: reporter.record,
       attempt: attempts.current,
       tried: attempts.tried,
+      admin: admin.give(fds),
       mirrored: true,
       oomKills: oom.record,
       tickets: tickets.record,

@@ -5,10 +5,13 @@
 import type { ControlServer } from '../control/server.js';
 import { BatondError, EXIT } from '../errors.js';
 import type { Mirror } from '../inventory/mirror.js';
+import type { Admin } from './admin.js';
 import type { Deployment } from './deployment.js';
 import type { Drainer } from './drainer.js';
 import type { Handover } from './handover.js';
+import type { HealthKeeper } from './health-keeper.js';
 import type { Leftovers } from './leftovers.js';
+import type { Probes } from './probes.js';
 import type { Restarter } from './restarter.js';
 import type { Roller } from './roller.js';
 import type { Situation } from './situation.js';
@@ -19,11 +22,14 @@ const STOP_MARGIN_MS = 5_000;
 const LAST_WORDS_MS = 5_000;
 
 export interface EndingHost {
+  readonly admin: Admin;
   readonly deployment: Deployment;
   readonly drainer: Drainer;
   readonly handover: Handover;
+  readonly health: HealthKeeper;
   readonly leftovers: Leftovers;
   readonly mirror: Mirror;
+  readonly probes: Probes;
   readonly restarter: Restarter;
   readonly roller: Roller;
   control(): Pick<ControlServer, 'close'> | null;
@@ -69,7 +75,8 @@ export class Ending {
     const workers = inventory.workers().length;
     options.log.info({ event: 'leave', workers }, `restarting: ${workers} workers serve on until the next is here`);
     mirror.flush();
-    void options.notifier.sent(LAST_WORDS_MS).then(() => this.#end(EXIT.ok));
+    const told = options.notifier.sent(LAST_WORDS_MS);
+    void Promise.all([told, this.#host.admin.finished()]).then(() => this.#end(EXIT.ok));
   }
 
   /** Drains and ends everything; the second time at once. */
@@ -123,12 +130,15 @@ export class Ending {
     const { options, inventory, stopping, exitStatus } = this.#situation;
     if (!stopping || inventory.generations.size > 0) return;
     this.#host.control()?.close();
+    this.#host.admin.close();
     this.#host.mirror.clear();
     options.log.info({ event: 'stopped' }, 'stopped');
     void options.notifier.sent(LAST_WORDS_MS).then(() => this.#end(exitStatus));
   }
 
   #sendAway(): void {
+    this.#host.health.freeze();
+    this.#host.probes.freeze();
     this.#host.leftovers.release();
     const { generations, listeners } = this.#situation.inventory;
     for (const generation of [...generations.values()]) this.#host.drainer.drain(generation, 'close');

@@ -16,6 +16,8 @@ import type { Drainer } from './drainer.js';
 export interface GoingOn {
   readonly inventory: Inventory;
   readonly drainer: Drainer;
+  /** A worker that is ready has to prove itself before it accepts. */
+  readonly hasStartup: boolean;
   /** Timers run from here on, slots without a worker get one. */
   activate(): void;
   /** The incumbents serve: systemd is told. */
@@ -33,7 +35,11 @@ const NOT_ACCEPTING: ReadonlySet<Phase> = new Set(['ready', 'trusted', 'opening'
 export function goOn(host: GoingOn, state: Snapshot, waits: boolean): void {
   const { inventory, drainer } = host;
   for (const worker of inventory.workers()) worker.attend();
-  for (const worker of inventory.incumbent?.workers.values() ?? []) if (NOT_ACCEPTING.has(worker.phase)) worker.open();
+  for (const worker of inventory.incumbent?.workers.values() ?? []) {
+    if (!NOT_ACCEPTING.has(worker.phase)) continue;
+    if (worker.heldBack && worker.phase === 'pausing') worker.pause();
+    else if (!worker.heldBack && !(worker.phase === 'ready' && host.hasStartup)) worker.open();
+  }
   for (const generation of inventory.byRole('draining')) drainer.resume(generation);
   host.activate();
   const { candidate, incumbent } = inventory;

@@ -7,6 +7,7 @@
  * when no slot is left that may be started again, its service is over, well or not.
  */
 import type { Config } from '../config/config.js';
+import { probesOf } from '../config/health.js';
 import { isSpent, withRestart } from '../healing/budget.js';
 import { type Decision, decide } from '../healing/decide.js';
 import type { Generation } from '../inventory/generation.js';
@@ -65,9 +66,10 @@ export class Restarter {
   activate(): void {
     const generation = this.#host.inventory.incumbent;
     if (generation === null) return;
+    const { startup } = probesOf(this.#host.config);
     for (let slot = 0; slot < generation.slots; slot++) {
       const worker = generation.workers.get(slot);
-      if (worker?.phase === 'booting') this.#watchBoot(worker);
+      if (worker?.phase === 'booting' || (worker?.phase === 'ready' && startup !== null)) this.#watchBoot(worker);
       if (worker !== undefined || generation.healing.isSettled(slot)) continue;
       const dueAtMs = generation.healing.slots.get(slot)?.dueAtMs;
       this.#startLater(generation, slot, dueAtMs == null ? this.#host.config.restart.delayMs : dueAtMs - monotonicMs());

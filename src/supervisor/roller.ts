@@ -47,6 +47,10 @@ export interface RollerHost {
   startWorker(generation: Generation, slot: number): void;
   /** Asks a worker that is ready for proof; it becomes trusted, or the returned promise says why not. */
   probe(worker: Worker): Promise<void>;
+  /** Whether it is asked again and again, until upgrade.ready_timeout is over; else one failure is the end of the roll. */
+  readonly hasStartup: boolean;
+  /** What the candidate answered last, where it is asked again and again. */
+  whyNot(candidate: Generation): string | null;
   record(generation: Generation): void;
   /** A generation is replaced. It is on record when this returns, and knows nothing of it yet. */
   retire(generation: Generation | null): void;
@@ -59,7 +63,14 @@ export interface RollerHost {
 
 const READY_PHASES: ReadonlySet<Phase> = new Set(['ready', 'trusted']);
 const ACCEPTING_PHASES: ReadonlySet<Phase> = new Set(['open', 'opening', 'pausing']);
-const STANDING_BY_PHASES: ReadonlySet<Phase> = new Set(['paused', 'pausing', 'opening']);
+const RESUMABLE_PHASES: ReadonlySet<Phase> = new Set(['paused', 'pausing', 'ready', 'trusted']);
+
+/** Whether a worker of the incumbent is to accept again, and does not yet. */
+function isToCome({ phase, heldBack }: Worker): boolean {
+  return phase === 'opening' || (!heldBack && (phase === 'paused' || phase === 'pausing'));
+}
+
+const BEFORE_SWITCH: ReadonlySet<RollState> = new Set(['steady', 'booting', 'probing', 'restoring']);
 
 export class Roller {
   readonly #host: RollerHost;
@@ -121,6 +132,11 @@ export class Roller {
     return this.#opened && (this.state === 'switching' || this.state === 'soaking' || this.state === 'committing');
   }
 
+  /** Whether the incumbent is to accept: in a switch and on the way back that changes under everybody's feet. */
+  get incumbentsAccept(): boolean {
+    return BEFORE_SWITCH.has(this.state);
+  }
+
   /** Throws BUSY where a roll is under way. */
   begin(request: RollRequest): void {
     if (this.state !== 'steady') throw new BatondError('BUSY', { generation: this.#candidate?.number });
@@ -174,7 +190,7 @@ export class Roller {
       this.#runner.post('opened');
     } else if (this.state === 'switching' && !incumbents.some(({ phase }) => ACCEPTING_PHASES.has(phase))) {
       this.#runner.post('paused');
-    } else if (this.state === 'rollingBack' && !incumbents.some(({ phase }) => STANDING_BY_PHASES.has(phase))) {
+    } else if (this.state === 'rollingBack' && !incumbents.some(isToCome)) {
       this.#runner.post('resumed');
     }
   }
@@ -229,8 +245,11 @@ export class Roller {
   #probeCandidates(): void {
     const candidate = this.#candidate!;
     this.#step('probe', `asking ${candidate.slots === 1 ? 'the worker' : 'each worker'} for proof`);
-    this.#arm(ANSWER_TIMEOUT_MS, () => {
-      const reason = `no answer within ${ANSWER_TIMEOUT_MS / 1_000} s`;
+    const { hasStartup, config } = this.#host;
+    const timeoutMs = hasStartup ? config.upgrade.readyTimeoutMs : ANSWER_TIMEOUT_MS;
+    this.#arm(timeoutMs, () => {
+      const last = this.#host.whyNot(candidate);
+      const reason = `${last === null ? 'no answer' : `${last}, and no success`} within ${timeoutMs / 1_000} s`;
       this.#runner.post(
         'timedOut',
         new BatondError('CANDIDATE_NOT_ANSWERING', { generation: candidate.number, reason }),
@@ -319,8 +338,14 @@ export class Roller {
     const staying = incumbent === null ? 'nothing serves' : `generation ${incumbent.number} keeps serving`;
     this.#step('rollback', `${this.#runner.cause?.message ?? 'the reload failed'}; ${staying}`);
     this.#arm(ANSWER_TIMEOUT_MS, () => this.#runner.post('timedOut'));
-    for (const worker of incumbent?.workers.values() ?? []) {
-      if (worker.phase === 'paused' || worker.phase === 'pausing' || worker.phase === 'ready') worker.open();
+    const workers = [...(incumbent?.workers.values() ?? [])];
+    // One that its readiness probe holds back stays so, as long as another accepts.
+    const others = workers.some(({ phase, heldBack }) => !heldBack && RESUMABLE_PHASES.has(phase));
+    for (const worker of workers) {
+      if (worker.heldBack && others) continue;
+      // What has to prove itself first is not let accept by this.
+      if (worker.phase === 'ready' && this.#host.hasStartup) continue;
+      if (RESUMABLE_PHASES.has(worker.phase)) worker.open();
     }
     this.check();
   }

@@ -130,6 +130,7 @@ export async function runSupervisor(flags: ConfigFlags, configFile: string | und
     reports: () => supervisor.reports(),
     report: (number: number | null) => supervisor.report(number),
     stop: () => supervisor.stop(),
+    health: supervisor.health,
   };
   const { controlSocket: path } = paths;
   const serve = (listener: number) => new ControlServer({ name: config.name, listener, path, rights, audit, handlers });

@@ -26,6 +26,8 @@ export interface SpawnContext {
   /** What the config declares, in its order: other programs find them as LISTEN_FDS. */
   readonly declared: readonly Listener[];
   readonly events: WorkerEvents;
+  /** How often a program that is not Node is to say WATCHDOG=1; null where nobody listens for it. */
+  readonly watchdogMs: number | null;
   /** See `WorkerStart`. */
   readonly datagramsAreEnough: boolean;
   /** The standard output and error of a worker: its own journal streams, or ours. */
@@ -98,10 +100,13 @@ function spawnCommand(
       sockets.length === 0
         ? {}
         : { LISTEN_FDS: String(sockets.length), LISTEN_FDNAMES: context.declared.map(({ name }) => name).join(':') };
+    // sd_watchdog_enabled(3): without WATCHDOG_PID it is for whoever is asked.
+    const watchdog: Record<string, string> =
+      context.watchdogMs === null ? {} : { WATCHDOG_USEC: String(context.watchdogMs * 1_000) };
     const spawned = native().spawn({
       file: release.program,
       argv: argvOf(release),
-      env: pairs({ ...environmentOf(generation, slot, context), ...activation, NOTIFY_SOCKET: path }),
+      env: pairs({ ...environmentOf(generation, slot, context), ...activation, ...watchdog, NOTIFY_SOCKET: path }),
       cwd: release.directory,
       fds: [...streams, ...sockets].map((one) => one.fd),
       parent: 'self',

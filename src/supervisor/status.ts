@@ -41,6 +41,7 @@ async function workerStatus(worker: Worker): Promise<WorkerStatus> {
     phase: worker.phase,
     uptimeMs: monotonicMs() - worker.startedAtMs,
     rssBytes: residentBytes(worker.process.pid),
+    said: worker.said,
     measures: await worker.measure(),
   };
 }

@@ -5,6 +5,8 @@
  *
  * Start order: inherit, control socket, workers. Stop order: its reverse.
  */
+import type { HealthSource } from '../admin/routes.js';
+import { healthOf, probesOf } from '../config/health.js';
 import type { HistoryRow, ReloadOptions, ReportSummary, RollbackOptions, Status } from '../control/messages.js';
 import { ReloadClient } from '../control/reload-client.js';
 import { EXIT } from '../errors.js';
@@ -18,6 +20,7 @@ import { monotonicMs } from '../process/monotonic.js';
 import type { Activated } from '../systemd/activation.js';
 import { ROLLBACK_ENVIRONMENT } from '../takeover/messages.js';
 import { adoptActivated } from './activated.js';
+import { Admin } from './admin.js';
 import { Answers } from './answers.js';
 import { Attempts } from './attempts.js';
 import { CurrentWatch } from './current-watch.js';
@@ -29,6 +32,8 @@ import { FirstStart } from './first-start.js';
 import { goOn } from './going-on.js';
 import { GoodReleases } from './good-releases.js';
 import { Handover } from './handover.js';
+import { HealthAnswers } from './health-answers.js';
+import { HealthKeeper } from './health-keeper.js';
 import { History } from './history.js';
 import type { Inherited } from './inherit.js';
 import type { Kept } from './kept.js';
@@ -36,6 +41,7 @@ import { Leftovers } from './leftovers.js';
 import { Listening } from './listening.js';
 import { OomWatch } from './oom-watch.js';
 import { probe } from './probe.js';
+import { Probes } from './probes.js';
 import { Regret } from './regret.js';
 import { Reloads } from './reloads.js';
 import { describeCut } from './report-words.js';
@@ -57,6 +63,7 @@ function storedBy(state: Snapshot & Secrets, fds: NamedFds): string[] {
 
 export class Supervisor {
   readonly #situation: Situation;
+  readonly #admin: Admin;
   readonly #answers: Answers;
   readonly #attempts: Attempts;
   readonly #client = new WaitingClient();
@@ -68,11 +75,14 @@ export class Supervisor {
   readonly #firstStart: FirstStart;
   readonly #good: GoodReleases;
   readonly #handover: Handover;
+  readonly #health: HealthKeeper;
+  readonly #healthAnswers: HealthAnswers;
   readonly #history: History;
   readonly #leftovers = new Leftovers();
   readonly #listening: Listening;
   readonly #mirror: Mirror;
   readonly #oom = new OomWatch();
+  readonly #probes: Probes;
   readonly #regret: Regret;
   readonly #reloads: Reloads;
   readonly #reporter: Reporter;
@@ -91,6 +101,35 @@ export class Supervisor {
     const mirrored = () => this.#custody.mirrored();
     const reloads = () => this.#reloads;
     this.#mirror = new Mirror({ path: paths.liveFile, log, notifier, env, collect: mirrored, changed: announce });
+    const health = healthOf(config);
+    this.#health = new HealthKeeper({
+      get inventory() {
+        return situation.inventory;
+      },
+      rules: health,
+      regretMs: config.upgrade.regretMs,
+      log,
+      look: (worker) => this.#healthAnswers.look(worker),
+      regret: (generation, reason) => this.#regret.begin(generation, reason),
+      changed: announce,
+    });
+    this.#healthAnswers = new HealthAnswers(situation, this.#health, health.checkTimeoutMs, () => this.alive);
+    this.#admin = new Admin({
+      listen: config.admin?.listen ?? null,
+      log,
+      health: () => this.#healthAnswers,
+      changed: () => this.#mirror.flush(),
+    });
+    this.#probes = new Probes({
+      get inventory() {
+        return situation.inventory;
+      },
+      probes: probesOf(config),
+      killTimeoutMs: config.stop.killTimeoutMs,
+      log,
+      mayAct: () => !situation.stopping && this.#roller.incumbentsAccept,
+      sample: (generation, slot, sample, why) => this.#health.sample(generation, slot, sample, why),
+    });
     this.#listening = new Listening(log, inventory, () => this.#mirror.flush());
     this.#good = new GoodReleases(paths.stateFile, log, inventory);
     this.#history = new History(paths.historyFile, log);
@@ -150,15 +189,25 @@ export class Supervisor {
       config,
       log,
       startWorker,
-      bindDeclared: () => this.#listening.bindDeclared(config.listeners),
-      probe: (worker) => probe(worker, config.upgrade.probe),
+      bindDeclared: async () => {
+        await this.#admin.bind();
+        await this.#listening.bindDeclared(config.listeners);
+      },
+      probe: (worker) =>
+        this.#probes.hasStartup ? Promise.resolve(this.#probes.start(worker)) : probe(worker, config.upgrade.probe),
+      hasStartup: this.#probes.hasStartup,
+      whyNot: (candidate) => this.#probes.whyNot(candidate),
       record: ({ release }) => {
         this.#good.add(release);
         options.committed(release);
       },
       retire: (generation) => this.#workforce.retire(generation),
       drain: (generation) => this.#drainer.drain(generation, situation.stopping ? 'close' : 'move'),
-      promoted: () => this.#restarter.activate(),
+      promoted: (generation) => {
+        this.#restarter.activate();
+        this.#probes.promoted(generation);
+        this.#health.update();
+      },
       announce,
       describeEnd: (worker, exit) => this.#workforce.describeEnd(worker, exit),
     });
@@ -177,20 +226,24 @@ export class Supervisor {
       announceMain: (pid) => this.#custody.announceMain(pid),
       barrier: () => notifier.barrier(5_000),
       failed: (cause) => this.#reloads.takeoverFailed(cause),
-      exit: () => this.#ending.end(EXIT.ok),
+      exit: () => void this.#admin.finished().then(() => this.#ending.end(EXIT.ok)),
     });
     const parts = {
+      admin: this.#admin,
       attempts: this.#attempts,
       client: this.#client,
       deployment: this.#deployment,
       drainer: this.#drainer,
       good: this.#good,
       handover: this.#handover,
+      health: this.#health,
+      healthAnswers: this.#healthAnswers,
       history: this.#history,
       leftovers: this.#leftovers,
       listening: this.#listening,
       mirror: this.#mirror,
       oom: this.#oom,
+      probes: this.#probes,
       reporter: this.#reporter,
       reports,
       restarter: this.#restarter,
@@ -224,6 +277,11 @@ export class Supervisor {
     return !this.#roller.stuck && !this.#handover.stuck && !this.#deployment.stuck;
   }
 
+  /** What is told of its health. */
+  get health(): HealthSource {
+    return this.#healthAnswers;
+  }
+
   set control(control: ControlGate) {
     this.#custody.control = control;
   }
@@ -232,6 +290,9 @@ export class Supervisor {
   start(activated: readonly Activated[]): void {
     const { inventory, options } = this.#situation;
     this.#mirror.begin([]);
+    this.#admin.resume();
+    this.#health.activate();
+    this.#probes.activate();
     for (const one of activated) adoptActivated(one, inventory.listeners, options.log);
     this.#good.read();
     inventory.nextGeneration = this.#history.nextGeneration;
@@ -250,6 +311,7 @@ export class Supervisor {
     const { kind, release } = this.#attempts.current ?? { kind: 'reload', release: null };
     this.#attempts.isTried(target);
     this.#custody.activate();
+    this.#admin.resume();
     void this.#currentWatch.begin();
     // Nobody waits for one that the watch has begun.
     if (waits || kind === 'watch') this.#reloads.continue(kind, release);
@@ -282,6 +344,7 @@ export class Supervisor {
       {
         inventory,
         drainer: this.#drainer,
+        hasStartup: this.#probes.hasStartup,
         activate: () => this.#custody.activate(),
         ready: () => notifier.ready(),
         takeBack: (candidate, cause) => this.#reloads.takeBack(candidate, cause),
@@ -295,6 +358,8 @@ export class Supervisor {
     if (current?.kind === 'start' && this.#attempts.serves(current)) this.#firstStart.cutOff(current);
     this.#restarter.review();
     this.#mirror.flush();
+    this.#admin.resume();
+    this.#admin.bindIfPossible();
     void this.#currentWatch.begin();
   }
 
@@ -303,6 +368,7 @@ export class Supervisor {
     const client = fds.get('client');
     fds.delete('client');
     this.#client.takePatient(state.patient ?? [], fds);
+    this.#admin.take(fds, state.admin ?? null);
     const { runtimeDirectory } = this.#situation.options.paths;
     this.#situation.inventory = Inventory.restore(state, fds, runtimeDirectory, this.#workforce.events);
     if (state.reports !== undefined) this.#reporter.restore(state.reports);

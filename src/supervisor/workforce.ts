@@ -5,13 +5,15 @@ import { isDatagram } from '../inventory/listeners.js';
 import type { Mirror } from '../inventory/mirror.js';
 import type { Phase, Worker, WorkerEvents } from '../inventory/worker.js';
 import { monotonicMs } from '../process/monotonic.js';
-import type { Exit } from '../process/process.js';
+import { describeExit, type Exit } from '../process/process.js';
 import type { Attempts } from './attempts.js';
 import type { Drainer } from './drainer.js';
 import type { Ending } from './ending.js';
+import type { HealthKeeper } from './health-keeper.js';
 import { judgeEnd } from './judge-end.js';
 import type { Listening } from './listening.js';
 import type { OomWatch } from './oom-watch.js';
+import type { Probes } from './probes.js';
 import type { Reporter } from './reporter.js';
 import type { Restarter } from './restarter.js';
 import type { Roller } from './roller.js';
@@ -22,13 +24,18 @@ import type { TicketSecret } from './ticket-secret.js';
 /** What a worker is about to be told; a supervisor that died between the two would not know it of it. */
 const ON_RECORD_FIRST: ReadonlySet<Phase> = new Set(['opening', 'pausing']);
 
+/** One that was started again and may accept: it is ready, or has proved itself where that is asked for. */
+const ARRIVED: ReadonlySet<Phase> = new Set(['ready', 'trusted']);
+
 export interface WorkforceHost {
   readonly attempts: Attempts;
   readonly drainer: Drainer;
   readonly ending: Ending;
+  readonly health: HealthKeeper;
   readonly listening: Listening;
   readonly mirror: Mirror;
   readonly oom: OomWatch;
+  readonly probes: Probes;
   readonly reporter: Reporter;
   readonly restarter: Restarter;
   readonly roller: Roller;
@@ -66,6 +73,7 @@ export class Workforce {
   start(generation: Generation, slot: number): void {
     const { inventory, options } = this.#situation;
     const { env, paths, log, streams, config } = options;
+    const { probes } = this.#host;
     const declared = config.listeners.flatMap(({ name }) => inventory.listeners.get(name) ?? []);
     for (const { name } of declared) generation.claim(name, slot);
     const worker = spawnWorker(generation, slot, {
@@ -74,6 +82,7 @@ export class Workforce {
       declared,
       events: this.events,
       streams,
+      watchdogMs: probes.watchdogMs,
       datagramsAreEnough: inventory.listeners.all().every(isDatagram),
     });
     generation.workers.set(slot, worker);
@@ -118,25 +127,28 @@ export class Workforce {
   }
 
   #moved(worker: Worker): void {
-    const { drainer, mirror, reporter, restarter, roller } = this.#host;
+    const { drainer, mirror, probes, reporter, restarter, roller } = this.#host;
     if (ON_RECORD_FIRST.has(worker.phase)) mirror.flush();
     const generation = this.#generationOf(worker);
     if (generation?.role === 'draining') {
       if (worker.phase === 'drained' && worker.tally !== null) reporter.drained(worker.generation, worker.tally);
       drainer.moved(worker);
     }
-    if (generation?.role === 'incumbent' && worker.phase === 'ready') {
+    if (generation?.role === 'incumbent' && worker.phase === 'ready' && probes.hasStartup) probes.start(worker);
+    else if (generation?.role === 'incumbent' && ARRIVED.has(worker.phase)) {
       restarter.arrived(worker);
       if (!roller.incumbentsStandBy) worker.open();
     }
+    probes.moved(worker);
     // One that was started again: what its predecessor would have been given goes to it.
     if (generation?.role === 'incumbent' && worker.phase === 'open' && roller.state === 'steady') drainer.redirect();
     roller.check();
+    this.#host.health.update();
     this.#host.announce();
   }
 
   #exited(worker: Worker, exit: Exit): void {
-    const { drainer, oom, reporter, restarter, roller } = this.#host;
+    const { drainer, health, oom, probes, reporter, restarter, roller } = this.#host;
     const generation = this.#generationOf(worker);
     if (generation === undefined) return;
     if (generation.workers.get(worker.slot) === worker) generation.workers.delete(worker.slot);
@@ -144,6 +156,7 @@ export class Workforce {
       { event: 'worker-exited', generation: worker.generation, slot: worker.slot, pid: worker.process.pid, ...exit },
       `worker ${worker.id} is gone`,
     );
+    probes.exited(worker);
     if (generation.role === 'candidate') roller.candidateExited(worker, exit);
     else if (generation.role === 'draining') {
       if (worker.phase === 'draining') reporter.lost(generation.number);
@@ -152,8 +165,11 @@ export class Workforce {
       drainer.exited(generation);
     } else {
       restarter.ended(generation, worker, exit);
+      const isDone = generation.healing.slots.get(worker.slot)?.rest === 'done';
+      if (!isDone) health.sample(generation, worker.slot, 'failed', `it ${describeExit(exit)}`);
       roller.incumbentExited(worker);
     }
+    health.update();
     this.#host.announce();
   }
 }

@@ -129,7 +129,10 @@ fuzz(
         ? 'restart.delay_max = "24h"\n'
         : key === 'restart.delay_max'
           ? 'restart.delay = "0s"\n'
-          : '';
+          : key.startsWith('probe.')
+            ? // A probe has to ask for something.
+              `${key.split('.').slice(0, 2).join('.')}.path = "/"\n`
+            : '';
     const attempt = () => load(`entry = "a.js"\n${beside}${key} = ${value}\n`);
     if (fits) attempt();
     else expect(attempt).toThrow(allowed((keyOf(key as never) as Key).type));

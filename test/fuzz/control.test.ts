@@ -53,6 +53,13 @@ beforeAll(() => {
         throw new BatondError('NO_REPORT', { number: wanted });
       },
       stop: () => {},
+      health: {
+        alive: true,
+        readiness: { ready: true, accepting: 1, stopping: false },
+        report: async (check) => {
+          throw new BatondError('NO_CHECK', { check, known: '' });
+        },
+      },
     },
   });
   control.resume();
@@ -63,7 +70,17 @@ afterAll(() => {
 });
 
 const target = fc.oneof(
-  fc.constantFrom('/v1/status', '/v1/reload', '/v1/reports', '/v1/reports/last', '/v1/reports/7', '/v1/stop'),
+  fc.constantFrom(
+    '/v1/status',
+    '/v1/reload',
+    '/v1/reports',
+    '/v1/reports/last',
+    '/v1/reports/7',
+    '/v1/stop',
+    '/healthz',
+    '/healthz?probe=queue',
+    '/readyz',
+  ),
   fc.constantFrom('//', '/', '*', 'http://', 'http://[', '/v1/../v1/status', '/%', '/v1/reports/999999999999999999'),
   fc.constantFrom('/v1/rollback', '/v1/history'),
   fc

@@ -110,7 +110,7 @@ const listener: fc.Arbitrary<ListenerRecord> = fc.record({
   file: or(fc.record({ path: short, id: short, keep: or(short) })),
 });
 
-const worker: fc.Arbitrary<WorkerRecord> = fc.record({
+const oldWorker: fc.Arbitrary<WorkerRecord> = fc.record({
   id: short,
   generation: count,
   slot: count,
@@ -139,6 +139,10 @@ const healing: fc.Arbitrary<HealingRecord> = fc.record({
   restarts: list(fc.record({ atMs: ms, isCrash: fc.boolean() })),
 });
 
+const worker: fc.Arbitrary<WorkerRecord> = fc
+  .tuple(oldWorker, fc.boolean(), fc.boolean(), or(short), fc.constantFrom('liveness' as const, null))
+  .map(([record, isNew, heldBack, said, killedBy]) => (isNew ? { ...record, heldBack, said, killedBy } : record));
+
 const generation: fc.Arbitrary<GenerationRecord> = fc.record({
   number: count,
   role: fc.constantFrom('candidate', 'incumbent', 'draining'),
@@ -153,6 +157,23 @@ const generation: fc.Arbitrary<GenerationRecord> = fc.record({
   healing,
   workers: list(worker),
 });
+
+const health = fc.record({
+  slots: list(
+    fc.record({
+      slot: count,
+      level: fc.constantFrom('OK', 'DEGRADED', 'UNHEALTHY' as const),
+      failures: list(ms),
+      poor: list(ms),
+      good: count,
+    }),
+  ),
+  trust: fc.record({ healthyMs: ms, upMs: ms, atMs: ms, healthy: fc.boolean() }),
+  unhealthySinceMs: or(ms),
+});
+const withHealth: fc.Arbitrary<GenerationRecord> = fc
+  .tuple(generation, or(health))
+  .map(([record, known]) => (known === null ? record : { ...record, health: known }));
 
 const kind = fc.constantFrom('start', 'reload', 'watch', 'rollback', 'regret' as const);
 
@@ -184,7 +205,7 @@ export const snapshot: fc.Arbitrary<Snapshot & Secrets> = fc.record(
     nextGeneration: count,
     nextListener: count,
     listeners: list(listener),
-    generations: list(generation),
+    generations: list(withHealth),
     notifyPaths: fc.dictionary(short, short, { maxKeys: 2, noNullPrototype: true }),
     good: list(release),
     lastReload: or(outcome),
@@ -196,6 +217,15 @@ export const snapshot: fc.Arbitrary<Snapshot & Secrets> = fc.record(
     attempt: or(attempt),
     tried: or(short),
     oomKills: or(count),
+    admin: or(
+      fc.record({
+        listen: fc.oneof(
+          fc.record({ kind: fc.constant('tcp' as const), host: or(short), port: fc.nat(65_535) }),
+          fc.record({ kind: fc.constant('unix' as const), path: short }),
+        ),
+        file: or(fc.record({ path: short, id: short, keep: or(short) })),
+      }),
+    ),
     tickets: or(fc.record({ secret: short, madeAtMs: ms })),
   },
   {

@@ -103,11 +103,16 @@ fuzz(
     const before = openDescriptors();
     const path = join(folder, 'worker.sock');
     let ready = false;
+    let signs = 0;
     const last = new Promise<void>((resolve) => {
       const listener = new NotifyListener(NotifyListener.bind(path), path, process.pid, {
         onReady: () => {
           ready = true;
         },
+        onSign: () => {
+          signs++;
+        },
+        onStatus: (text) => expect(text).not.toContain('\n'),
         onForeign: () => {},
       });
       sendAll(path, sent);
@@ -119,6 +124,7 @@ fuzz(
     });
     await last;
     if (ready) expect(sent.some(({ data }) => data.includes('READY=1'))).toBe(true);
+    if (signs > 0) expect(sent.some(({ data }) => data.includes('WATCHDOG=1'))).toBe(true);
     expect(openDescriptors()).toBe(before);
   },
   { share: 0.02 },

@@ -56,11 +56,11 @@ const BAD_VALUES: readonly (readonly [toml: string, message: string])[] = [
   ['[stop]\nbanana = 1', '3: stop.banana: unknown key; known here are kill_timeout'],
   [
     'banana = 1',
-    '2: banana: unknown key; known at the top are name, entry, args, command, runtime, runtime_args, directory, workers, ready, env, listener, on_dependency_failure, healing, upgrade, release, hooks, stop, restart, control, log',
+    '2: banana: unknown key; known at the top are name, entry, args, command, runtime, runtime_args, directory, workers, ready, env, listener, on_dependency_failure, healing, upgrade, release, hooks, stop, restart, probe, health, admin, control, log',
   ],
   [
     '"a b" = 1\nworkers = 1',
-    `2: "a b": unknown key; known at the top are ${'name, entry, args, command, runtime, runtime_args, directory, workers, ready, env, listener, on_dependency_failure, healing, upgrade, release, hooks, stop, restart, control, log'}`,
+    `2: "a b": unknown key; known at the top are ${'name, entry, args, command, runtime, runtime_args, directory, workers, ready, env, listener, on_dependency_failure, healing, upgrade, release, hooks, stop, restart, probe, health, admin, control, log'}`,
   ],
   ['upgrade.probee = "/"', '2: upgrade.probee: unknown key; did you mean probe?'],
   ['upgrade = { probee = "/" }', '2: upgrade.probee: unknown key; did you mean probe?'],
@@ -73,6 +73,20 @@ const BAD_VALUES: readonly (readonly [toml: string, message: string])[] = [
   ['args = ["a\\u0000b"]', '2: args[0]: a NUL character is not allowed: the kernel ends the string there'],
   ['listener = "8080"', '2: listener: "8080" is not a list of tables: write [[listener]]'],
   ['[listener]\nname = "x"', '2: listener: a table is not a list of tables: write [[listener]]'],
+  // Probes.
+  [
+    '[probe.readiness]\npath = "/a"\ncheck = "b"',
+    '4: probe.readiness.check: path is there too: a probe asks in one way',
+  ],
+  [
+    '[probe.liveness]\ntimeout = "2s"',
+    '3: probe.liveness.timeout: the probe asks for nothing: say path, check or notify',
+  ],
+  [
+    '[probe.startup]\npath = "/"\nstatus = "399-200"',
+    '4: probe.startup.status: "399-200" is no range: the lower status comes first',
+  ],
+  ['[probe.startup]\nfailures = 3', '3: probe.startup.failures: unknown key; it belongs to [probe.readiness]'],
   // Workers.
   ['workers = 0', `2: workers: 0 is out of range: ${WORKERS}`],
   ['workers = 257', `2: workers: 257 is out of range: ${WORKERS}`],
@@ -430,9 +444,71 @@ describe('what comes out', () => {
       hooks: { preReload: null, postReload: null, onError: null, timeoutMs: 60_000 },
       stop: { killTimeoutMs: 5000 },
       restart: { delayMs: 100, delayMaxMs: 10_000, limit: 10, stableMs: 10_000, budget: 30, windowMs: 600_000 },
+      probes: { startup: null, readiness: null, liveness: null },
+      health: {
+        levels: {
+          degradedFailures: 2,
+          degradedWithinMs: 60_000,
+          unhealthyFailures: 4,
+          unhealthyWithinMs: 120_000,
+          recoverSamples: 2,
+        },
+        checkTimeoutMs: 1_000,
+        regretAfterMs: 30_000,
+      },
+      admin: { listen: null },
       control: { read: [], act: [] },
       log: { level: 'info' },
     });
+  });
+
+  test('a probe takes what is not said of it by default', () => {
+    write(`name = "a"
+command = ["a"]
+[probe.liveness]
+notify = true
+failures = 1
+`);
+    expect(load().probes?.liveness).toEqual({
+      by: { kind: 'notify' },
+      timeoutMs: 1_000,
+      intervalMs: 10_000,
+      failures: 1,
+      successes: 1,
+    });
+    write(`entry = "a.js"
+[probe.startup]
+path = "/up"
+status = "204"
+[probe.readiness]
+check = "queue"
+interval = "2s"
+`);
+    expect(load().probes).toEqual({
+      startup: {
+        by: { kind: 'path', path: '/up', minStatus: 204, maxStatus: 204 },
+        timeoutMs: 1_000,
+        intervalMs: 1_000,
+        failures: Number.MAX_SAFE_INTEGER,
+        successes: 1,
+      },
+      readiness: {
+        by: { kind: 'check', check: 'queue' },
+        timeoutMs: 1_000,
+        intervalMs: 2_000,
+        failures: 3,
+        successes: 1,
+      },
+      liveness: null,
+    });
+  });
+
+  test.each([
+    ['9100', '127.0.0.1'],
+    ['0.0.0.0:9100', '0.0.0.0'],
+  ])('the admin listener %s is that of %s', (listen, host) => {
+    write(`entry = "a.js"\nadmin.listen = "${listen}"\n`);
+    expect(load().admin).toEqual({ listen: { kind: 'tcp', host, port: 9100 } });
   });
 
   test('every key of the file arrives', () => {
@@ -661,6 +737,14 @@ describe('the summary', () => {
       ['restart.stable', '10s', 'default'],
       ['restart.budget', '30', 'default'],
       ['restart.window', '10m', 'default'],
+      ['health.degraded_failures', '2', 'default'],
+      ['health.degraded_within', '1m', 'default'],
+      ['health.unhealthy_failures', '4', 'default'],
+      ['health.unhealthy_within', '2m', 'default'],
+      ['health.recover_samples', '2', 'default'],
+      ['health.check_timeout', '1s', 'default'],
+      ['health.regret_after', '30s', 'default'],
+      ['admin.listen', 'nowhere', 'default'],
       ['control.read', 'nobody else', 'default'],
       ['control.act', 'nobody else', 'default'],
       ['log.level', 'info', 'default'],

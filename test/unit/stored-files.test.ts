@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, wr
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import type { Config } from '../../src/config/config.js';
 import { loadConfig } from '../../src/config/load.js';
 import { readLastGood, writeLastGood } from '../../src/inventory/last-good-file.js';
 import { newReport } from '../../src/inventory/report.js';
@@ -61,6 +62,9 @@ test('the last good configuration comes back as it was, and nobody else may read
   expect(readdirSync(join(folder, 'state'))).toEqual(['last-good.json']);
 });
 
+/** What an older batond has not written: the defaults then hold. */
+const YOUNGER: ReadonlySet<string> = new Set(['probes', 'health', 'admin'] satisfies (keyof Config)[]);
+
 test('a last good configuration that is damaged, or of another version, is none', () => {
   const path = join(folder, 'last-good.json');
   expect(readLastGood(path)).toBeNull();
@@ -74,9 +78,9 @@ test('a last good configuration that is damaged, or of another version, is none'
     text.replace('"shop"', '"shoq"'),
     sealText(2, JSON.stringify(written)),
     sealText(1, JSON.stringify({ ...written, release: { kind: 'node' } })),
-    ...Object.keys(config).map((key) =>
-      sealText(1, JSON.stringify({ ...written, config: { ...config, [key]: undefined } })),
-    ),
+    ...Object.keys(config)
+      .filter((key) => !YOUNGER.has(key))
+      .map((key) => sealText(1, JSON.stringify({ ...written, config: { ...config, [key]: undefined } }))),
   ];
   for (const one of spoiled) {
     writeFileSync(path, one);

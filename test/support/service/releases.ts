@@ -32,6 +32,7 @@ export type App =
   | 'dies-when-told'
   | 'ends-as-told'
   | 'outsider-says-ready'
+  | 'tells-health'
   | 'speaks-sd-notify';
 
 const PYTHON: ReadonlySet<App> = new Set(['speaks-sd-notify', 'outsider-says-ready']);

@@ -1,0 +1,56 @@
+/**
+ * What is answered to whoever asks how the service is, on the control socket and on admin.listen alike. Answers are as
+ * load balancers and orchestrators expect them: 200 for yes, 503 for no, and a body for people.
+ */
+import type { HealthReport, Readiness } from '../control/messages.js';
+import { BatondError } from '../errors.js';
+
+export interface HealthSource {
+  readonly alive: boolean;
+  readonly readiness: Readiness;
+  /** Throws NO_CHECK. */
+  report(check: string | null): Promise<HealthReport>;
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly body: object;
+}
+
+export type Route = (query: URLSearchParams) => Promise<Answer>;
+
+/** By the path of a GET. */
+export type Routes = ReadonlyMap<string, Route>;
+
+/** Who is degraded still serves: a load balancer that took it out would make it worse for the others. */
+export function healthRoutes(source: HealthSource): Routes {
+  return new Map<string, Route>([
+    [
+      '/healthz',
+      async (query) => {
+        try {
+          const body = await source.report(query.get('probe'));
+          return { status: body.status === 'down' ? 503 : 200, body };
+        } catch (error) {
+          if (!(error instanceof BatondError)) throw error;
+          const { code, message, exitStatus } = error;
+          return { status: 404, body: { code, message, exitStatus } };
+        }
+      },
+    ],
+    [
+      '/readyz',
+      async () => {
+        const body = source.readiness;
+        return { status: body.ready ? 200 : 503, body };
+      },
+    ],
+    [
+      '/livez',
+      async () => {
+        const { alive } = source;
+        return { status: alive ? 200 : 503, body: { alive } };
+      },
+    ],
+  ]);
+}
