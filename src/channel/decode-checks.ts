@@ -1,7 +1,7 @@
 /** Checks what a worker says of the app's checks: the app has made up the names, the facts and the errors. */
 import { type Check, isCount, isListOf, isMapOf, isNullOr, isNumber, isOneOf, isShape } from '../shape.js';
 import { CHECK_NAME, type CheckResult, MAX_CHECKS, MAX_ERROR_LENGTH } from './checks.js';
-import type { FromWorker } from './messages.js';
+import type { FromWorker, Holdings } from './messages.js';
 
 const isName: Check = (value) => typeof value === 'string' && CHECK_NAME.test(value);
 
@@ -23,6 +23,13 @@ const isFew =
   (check: Check): Check =>
   (value) =>
     Array.isArray(value) && value.length <= MAX_CHECKS && isListOf(check)(value);
+
+/** As many as the app may have gauges, and Node kinds of resources. */
+const isCounts: Check = (value) =>
+  isMapOf(isNumber, (name) => typeof name === 'string' && name.length <= 64)(value) &&
+  Object.keys(value as object).length <= MAX_CHECKS;
+
+export const isHoldings = isShape<Holdings>({ resources: isCounts, gauges: isCounts, listeners: isCounts });
 
 type Checked = Extract<FromWorker, { type: 'checked' }>;
 type Checks = Extract<FromWorker, { type: 'checks' }>;

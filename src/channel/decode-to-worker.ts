@@ -30,6 +30,7 @@ const ROWS: Record<ToWorker['type'], Row> = {
   link: { check: (m) => isText(m.peer), fds: 1 },
   measure: { check: (m) => isCount(m.id) && (m.delay === undefined || typeof m.delay === 'boolean'), fds: 0 },
   check: { check: (m) => isCount(m.id) && Number.isFinite(m.timeoutMs) && isTexts(m.names), fds: 0 },
+  resources: { check: (m) => isCount(m.id), fds: 0 },
   attend: { check: (m) => isCount(m.id), fds: 0 },
   save: { check: (m) => isCount(m.to) && isCount(m.maxBytes), fds: 0 },
   restore: { check: (m) => isCount(m.from) && isCount(m.generation) && isCount(m.slots), fds: 1 },

@@ -1,5 +1,5 @@
 /** Checks what came over a worker's channel: a worker runs the user's code, so nothing it sends is taken on trust. */
-import { isChecked, isChecks } from './decode-checks.js';
+import { isChecked, isChecks, isHoldings } from './decode-checks.js';
 import { isMeasures, withDefaults } from './decode-measures.js';
 import type { FromWorker, ListenAddress } from './messages.js';
 
@@ -28,6 +28,7 @@ const CHECKS: Record<FromWorker['type'], (message: Fields) => boolean> = {
   unsaved: (m) => isCount(m.to) && (m.tooLargeBytes === null || isCount(m.tooLargeBytes)) && isText(m.reason, 2_000),
   restored: (m) => isCount(m.from) && isMeasure(m.ms),
   unrestored: (m) => isCount(m.from) && isText(m.reason, 2_000),
+  holdings: (m) => isCount(m.id) && isHoldings(m),
   checks: isChecks,
   checked: isChecked,
   standing: (m) => isCount(m.id) && isFlag(m.ready) && isFlag(m.open) && isFlag(m.draining) && isNames(m.listening),

@@ -23,6 +23,7 @@
  *      |  --- measure {id, delay?} ----------------> |   <-- measures {id, ...}
  *      |  <-- checks {names} ---------------------- |   the app has registered these
  *      |  --- check {id, timeoutMs, names} --------> |   <-- checked {id, results}
+ *      |  --- resources {id} ----------------------> |   <-- holdings {id, ...}
  *      |  --- attend {id} -------------------------> |   <-- standing {id, ...}   from a supervisor that came after one
  *      |                                             |       that died; a `listen` that waits is asked again
  *
@@ -107,6 +108,16 @@ export interface Measures {
   readonly delay: LoopDelaySeen | null;
 }
 
+/** What keeps a worker alive and what its app says that it holds, each by its name. */
+export interface Holdings {
+  /** process.getActiveResourcesInfo(), without the standard streams. */
+  readonly resources: Readonly<Record<string, number>>;
+  /** What the app has registered with health.gauge. */
+  readonly gauges: Readonly<Record<string, number>>;
+  /** Of the process: of events that have many, and of SIGTERM. */
+  readonly listeners: Readonly<Record<string, number>>;
+}
+
 export type Idle = 'move' | 'wait' | 'close';
 
 /** What became of the connections of a worker that drains, for the report of the reload. */
@@ -169,6 +180,7 @@ export type FromWorker =
   /** Each time that the app registers something; said before `ready` where it did so before. */
   | ({ readonly type: 'state' } & StateAbility)
   | StateAnswer
+  | ({ readonly type: 'holdings'; readonly id: number } & Holdings)
   /** All that are registered, each time that the app changes them. */
   | { readonly type: 'checks'; readonly names: readonly string[] }
   /** Of those that were asked for and are there. */
@@ -195,6 +207,7 @@ export type ToWorker =
   | { readonly type: 'save'; readonly to: number; readonly maxBytes: number }
   /** With one descriptor: what worker `from` (its slot) of that generation saved. One after the other, in this order. */
   | { readonly type: 'restore'; readonly from: number; readonly generation: number; readonly slots: number }
+  | { readonly type: 'resources'; readonly id: number }
   /** `names` is null for all. One that is not there within `timeoutMs` is down. */
   | {
       readonly type: 'check';

@@ -4,6 +4,7 @@ import { roughSize } from '../config/size.js';
 import type { ReportSummary } from '../control/messages.js';
 import { BatondError } from '../errors.js';
 import type { DrainReport, Report, StateReport } from '../inventory/report.js';
+import { describeHoldings } from '../supervisor/holdings-words.js';
 
 interface ReportFlags {
   readonly name?: string;
@@ -80,7 +81,7 @@ function renderState({ bytes, workers, saveMs, restoreMs, lost }: StateReport): 
   ];
 }
 
-function renderDrain({ generation, ms, moved, finished, told, cut, workers }: DrainReport): string[] {
+function renderDrain({ generation, ms, moved, finished, told, cut, workers, held = [] }: DrainReport): string[] {
   const cuts = [
     [cut.idle, 'closed while idle'],
     [cut.drainTimeout, 'still open after upgrade.drain_timeout'],
@@ -96,6 +97,9 @@ function renderDrain({ generation, ms, moved, finished, told, cut, workers }: Dr
     row('', `connections: ${moved} moved, ${finished} finished, ${told} told to go`),
     ...cuts.filter(([n]) => n > 0).map(([n, why]) => row('cut', `${n} ${why}`)),
     ...ends.filter(([n]) => n > 0).map(([n, how]) => row('workers', `${n} ${how}`)),
+    ...held.flatMap(({ slot, before, by }) =>
+      wrapped(row('held', `worker g${generation}s${slot} before ${before}: ${describeHoldings(by)}`)),
+    ),
   ];
 }
 

@@ -1,6 +1,7 @@
 /** Says whether a report that was read from a file, or came with a takeover, is one that can be shown and counted on. */
+import { isHoldings } from '../channel/decode-checks.js';
 import { isAbsentOr, isCount, isFlag, isListOf, isNullOr, isNumber, isOneOf, isShape, isText } from '../shape.js';
-import { type CutCause, type DrainReport, REPORT_VERSION, type Report, type StateReport } from './report.js';
+import { type CutCause, type DrainReport, type Held, REPORT_VERSION, type Report, type StateReport } from './report.js';
 
 const isDrain = isShape<DrainReport>({
   generation: isCount,
@@ -10,6 +11,9 @@ const isDrain = isShape<DrainReport>({
   told: isNumber,
   cut: isShape<Record<CutCause, number>>({ idle: isNumber, drainTimeout: isNumber, noOldAfter: isNumber }),
   workers: isShape<DrainReport['workers']>({ timedOut: isNumber, killed: isNumber, lost: isNumber }),
+  held: isAbsentOr(
+    isListOf(isShape<Held>({ slot: isCount, before: isOneOf('SIGTERM', 'SIGKILL'), by: isNullOr(isHoldings) })),
+  ),
 });
 
 const isWellFormed = isShape<Report>({

@@ -4,7 +4,7 @@
  *
  * A report is complete when the last generation that the reload sent away is gone, which may be long after its verdict.
  */
-import type { DrainTally } from '../channel/messages.js';
+import type { DrainTally, Holdings } from '../channel/messages.js';
 
 export const REPORT_VERSION = 1;
 
@@ -45,6 +45,17 @@ export interface DrainReport {
   readonly cut: Record<CutCause, number>;
   /** Workers that were told to end before they had drained, had to be killed, or ended unasked: their counts are lost. */
   readonly workers: { timedOut: number; killed: number; lost: number };
+  /** What held the workers that did not end in time; absent where all did. */
+  held?: Held[];
+}
+
+/** What held a worker that did not end in time, as far as it said. */
+export interface Held {
+  readonly slot: number;
+  /** Before SIGTERM, which came by upgrade.drain_timeout or --no-old-after; or before SIGKILL. */
+  readonly before: 'SIGTERM' | 'SIGKILL';
+  /** Null where it did not answer. */
+  readonly by: Holdings | null;
 }
 
 /** What the app passed on to the next generation. */

@@ -11,6 +11,7 @@ import { decodeFromWorker } from '../channel/decode.js';
 import type {
   DrainTally,
   FromWorker,
+  Holdings,
   Idle,
   ListenAddress,
   Measures,
@@ -120,6 +121,7 @@ export class Worker {
   readonly #channel: PacketSocket | null;
   readonly #notify: NotifyListener | null;
   readonly #measuring = new Questions<Measures>();
+  readonly #holding = new Questions<Holdings>();
   readonly #checking = new Questions<readonly CheckResult[]>();
 
   constructor(record: WorkerRecord, descriptors: WorkerDescriptors, events: WorkerEvents) {
@@ -344,6 +346,13 @@ export class Worker {
     return this.#measuring.ask(id, MEASURE_TIMEOUT_MS, () => this.#send(question));
   }
 
+  /** What keeps it alive and what its app holds, or null where it does not say in time. */
+  holdings(): Promise<Holdings | null> {
+    if (this.#channel === null || this.#channel.closed) return Promise.resolve(null);
+    const id = this.#nextId++;
+    return this.#holding.ask(id, MEASURE_TIMEOUT_MS, () => this.#send({ type: 'resources', id }));
+  }
+
   /**
    * What the checks of its app give, those with these names or all; null where it does not say in time. An app that has
    * registered none is not asked.
@@ -445,6 +454,9 @@ export class Worker {
       case 'measures':
         this.#measuring.answer(message.id, message);
         return;
+      case 'holdings':
+        this.#holding.answer(message.id, message);
+        return;
       case 'checks':
         this.#checks = new Set(message.names);
         return;
@@ -472,6 +484,7 @@ export class Worker {
 
   #exited(exit: Exit): void {
     this.#measuring.end();
+    this.#holding.end();
     this.#checking.end();
     // What it said last may still wait in the socket: the reason of the exit above all.
     this.#channel?.drainReads();

@@ -8,10 +8,11 @@
 import type { Idle } from '../channel/messages.js';
 import type { Generation } from '../inventory/generation.js';
 import type { Inventory } from '../inventory/inventory.js';
-import type { CutCause } from '../inventory/report.js';
+import type { CutCause, Held } from '../inventory/report.js';
 import type { Phase, Worker } from '../inventory/worker.js';
 import type { Log } from '../log.js';
 import { monotonicMs } from '../process/monotonic.js';
+import { describeHoldings } from './holdings-words.js';
 import { introduce } from './introduce.js';
 
 export interface DrainerHost {
@@ -25,6 +26,8 @@ export interface DrainerHost {
   settle(): void;
   /** A worker is told to end although it still has connections; null where it does not say how many. */
   timedOut(worker: Worker, cause: CutCause, connections: number | null): void;
+  /** It does not end in time, and this is what holds it. */
+  held(worker: Worker, held: Held): void;
   killed(worker: Worker): void;
   /** A generation has ended and is out of the inventory. */
   gone(generation: Generation): void;
@@ -32,6 +35,9 @@ export interface DrainerHost {
 
 /** A worker in one of these has accepted nothing, so there is nothing to wait for. */
 const NEVER_ACCEPTED: ReadonlySet<Phase> = new Set(['booting', 'ready', 'trusted']);
+
+/** More than a worker has for its answer. */
+const ASK_LEAD_MS = 1_500;
 
 /** All but those who have drained. */
 const TO_BE_TOLD: readonly Phase[] = [
@@ -48,6 +54,8 @@ const TO_BE_TOLD: readonly Phase[] = [
 export class Drainer {
   readonly #host: DrainerHost;
   readonly #timers = new Map<number, NodeJS.Timeout[]>();
+  /** Who is about to be asked what holds it, before it is killed. */
+  readonly #asking = new Map<Worker, NodeJS.Timeout>();
   /** Raised by each freeze, so that what waits for a worker's answer across one does nothing. */
   #season = 0;
 
@@ -114,9 +122,11 @@ export class Drainer {
     for (const generation of this.#host.inventory.byRole('draining')) {
       this.#arm(generation);
       for (const worker of generation.workers.values()) {
-        if (worker.phase === 'stopping')
-          worker.process.killAfter(this.#killTimeoutMs(worker), () => this.#told(worker));
-        else this.moved(worker);
+        if (worker.phase === 'stopping') {
+          const killTimeoutMs = this.#killTimeoutMs(worker);
+          worker.process.killAfter(killTimeoutMs, () => this.#told(worker));
+          this.#askBeforeKill(worker, killTimeoutMs);
+        } else this.moved(worker);
       }
       this.#endIfEmpty(generation);
     }
@@ -127,6 +137,8 @@ export class Drainer {
     this.#season++;
     for (const timers of this.#timers.values()) for (const timer of timers) clearTimeout(timer);
     this.#timers.clear();
+    for (const timer of this.#asking.values()) clearTimeout(timer);
+    this.#asking.clear();
   }
 
   /** A worker of a draining generation has moved to another phase. */
@@ -135,7 +147,9 @@ export class Drainer {
   }
 
   /** A worker of a draining generation has ended, and is out of its generation. */
-  exited(generation: Generation): void {
+  exited(generation: Generation, worker: Worker): void {
+    clearTimeout(this.#asking.get(worker));
+    this.#asking.delete(worker);
     this.#endIfEmpty(generation);
   }
 
@@ -150,6 +164,30 @@ export class Drainer {
 
   #stop(worker: Worker, killTimeoutMs = this.#killTimeoutMs(worker)): void {
     worker.stop(killTimeoutMs, () => this.#told(worker));
+    this.#askBeforeKill(worker, killTimeoutMs);
+  }
+
+  /** SIGKILL comes at its time: what the worker is held by is asked so long before that an answer can be there. */
+  #askBeforeKill(worker: Worker, killTimeoutMs: number): void {
+    if (!worker.hasChannel || this.#asking.has(worker)) return;
+    const leadMs = Math.min(ASK_LEAD_MS, killTimeoutMs / 2);
+    const timer = setTimeout(async () => {
+      const season = this.#season;
+      const by = await worker.holdings();
+      if (season === this.#season && worker.process.alive) {
+        this.#sayHeld(worker, { slot: worker.slot, before: 'SIGKILL', by });
+      }
+    }, killTimeoutMs - leadMs);
+    this.#asking.set(worker, timer);
+  }
+
+  #sayHeld(worker: Worker, held: Held): void {
+    const { id, generation, slot, process } = worker;
+    this.#host.held(worker, held);
+    this.#host.log.warn(
+      { event: 'held', generation, slot, pid: process.pid, before: held.before, ...held.by },
+      `worker ${id} does not end: ${describeHoldings(held.by)}`,
+    );
   }
 
   /** A program without a channel drains after its SIGTERM, so it has the time that is left for that as well. */
@@ -199,9 +237,10 @@ export class Drainer {
   /** What it still has is asked first, for the report: an answer is there at once, or its loop is blocked anyway. */
   async #cut(worker: Worker, cause: CutCause): Promise<void> {
     const season = this.#season;
-    const measures = await worker.measure();
+    const [measures, by] = await Promise.all([worker.measure(), worker.holdings()]);
     if (season !== this.#season || worker.phase === 'stopping' || !worker.process.alive) return;
     this.#host.timedOut(worker, cause, measures?.connections ?? null);
+    if (worker.hasChannel) this.#sayHeld(worker, { slot: worker.slot, before: 'SIGTERM', by });
     this.#stop(worker);
   }
 

@@ -14,6 +14,7 @@ import {
   type DrainReport,
   endDrain,
   enterPhase,
+  type Held,
   isComplete,
   newReport,
   type OpenReport,
@@ -145,6 +146,13 @@ export class Reporter {
     this.#each(generation, (drain) => {
       drain.workers.timedOut++;
       drain.cut[cause] += connections ?? 0;
+    });
+  }
+
+  /** It did not end in time, and this is why. A worker is asked twice at most. */
+  held(generation: number, held: Held): void {
+    this.#each(generation, (drain) => {
+      drain.held = [...(drain.held ?? []), held];
     });
   }
 

@@ -164,6 +164,7 @@ export class Supervisor {
       begun: ({ number }) => this.#reporter.drains(number),
       settle: () => this.#mirror.flush(),
       timedOut: ({ generation }, cause, connections) => this.#reporter.timedOut(generation, cause, connections),
+      held: ({ generation }, held) => this.#reporter.held(generation, held),
       killed: ({ generation }) => this.#reporter.killed(generation),
       gone: (generation) => this.#workforce.gone(generation),
     });

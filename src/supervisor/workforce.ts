@@ -162,7 +162,7 @@ export class Workforce {
       if (worker.phase === 'draining') reporter.lost(generation.number);
       // Whoever killed it: what the kernel has counted of it is not for the next that is killed.
       if (exit.signal === 'SIGKILL') oom.takeKill(monotonicMs());
-      drainer.exited(generation);
+      drainer.exited(generation, worker);
     } else {
       restarter.ended(generation, worker, exit);
       const isDone = generation.healing.slots.get(worker.slot)?.rest === 'done';

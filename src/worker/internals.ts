@@ -330,3 +330,14 @@ export function holdsHalfCharacter(socket: net.Socket): boolean {
     ._readableState;
   return (decoder?.lastNeed ?? 0) > 0;
 }
+
+/**
+ * Of what kind the standard streams are that Node has made handles of, by the names of getActiveResourcesInfo(): it lists
+ * them, although they hold nobody. None where this Node does not tell the handles themselves any more.
+ */
+export function standardStreams(): string[] {
+  const { _getActiveHandles } = process as unknown as { _getActiveHandles?(): unknown[] };
+  const handles = (_getActiveHandles?.call(process) ?? []) as { fd?: unknown; isTTY?: unknown }[];
+  const streams = handles.filter((handle) => handle?.fd === 0 || handle?.fd === 1 || handle?.fd === 2);
+  return streams.map(({ isTTY }) => (isTTY === true ? 'TTYWrap' : 'PipeWrap'));
+}

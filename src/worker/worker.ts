@@ -15,6 +15,7 @@ import { ManagedDatagrams } from './datagrams.js';
 import { Drain } from './drain.js';
 import { entryEvaluated } from './entry.js';
 import { reportFatal } from './fatal.js';
+import { holdings } from './holdings.js';
 import { Http2Sessions } from './http2-sessions.js';
 import { inject } from './inject.js';
 import { Links } from './links.js';
@@ -107,6 +108,9 @@ function run(start: WorkerStart): void {
           listening: [...servers.names(), ...datagrams.names()],
         });
         health.repeat();
+        break;
+      case 'resources':
+        channel.send({ type: 'holdings', id: message.id, ...holdings(health.readGauges()) });
         break;
       case 'check':
         void health.asked(message);

@@ -48,6 +48,7 @@ const result = fc.record(
   },
   { requiredKeys: ['name', 'status', 'ms', 'facts', 'error'] },
 );
+const named = fc.dictionary(text, number, { maxKeys: 3 });
 const counts = fc.oneof(
   fc.array(number, { maxLength: LATENCY_BUCKETS + 1 }),
   fc.constant(noLatency()),
@@ -74,8 +75,12 @@ const fromWorker = messages(
     'unrestored',
     'checks',
     'checked',
+    'holdings',
   ],
   {
+    resources: named,
+    gauges: named,
+    listeners: named,
     names: few(fc.oneof(fc.constant('db.pool'), text), 'db'),
     results: few<object>(result, { name: 'db', status: 'ok', ms: 1, facts: {}, error: null }),
     saves: fc.boolean(),
@@ -149,6 +154,7 @@ const toWorker = messages(
     'tickets',
     'inject',
     'check',
+    'resources',
   ],
   {
     names: fc.option(fc.array(text, { maxLength: 5 })),

@@ -41,15 +41,25 @@ export const outcome: fc.Arbitrary<ReloadOutcome> = fc.record({
   durationMs: ms,
 });
 
-const drain = fc.record({
-  generation: count,
-  ms: or(ms),
-  moved: count,
-  finished: count,
-  told: count,
-  cut: fc.record({ idle: count, drainTimeout: count, noOldAfter: count }),
-  workers: fc.record({ timedOut: count, killed: count, lost: count }),
+const counts = fc.dictionary(short, count, { maxKeys: 3 });
+const held = fc.record({
+  slot: count,
+  before: fc.constantFrom('SIGTERM' as const, 'SIGKILL' as const),
+  by: or(fc.record({ resources: counts, gauges: counts, listeners: counts })),
 });
+const drain = fc.record(
+  {
+    generation: count,
+    ms: or(ms),
+    moved: count,
+    finished: count,
+    told: count,
+    cut: fc.record({ idle: count, drainTimeout: count, noOldAfter: count }),
+    workers: fc.record({ timedOut: count, killed: count, lost: count }),
+    held: fc.array(held, { maxLength: 2 }),
+  },
+  { requiredKeys: ['generation', 'ms', 'moved', 'finished', 'told', 'cut', 'workers'] },
+);
 const phase = fc.constantFrom(
   'takeover',
   'verify',

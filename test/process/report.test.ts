@@ -5,6 +5,7 @@ import { expect, test } from 'vitest';
 import type { ReportSummary } from '../../src/control/messages.js';
 import type { Report } from '../../src/inventory/report.js';
 import { ask } from '../support/service/ask.js';
+import { ROOT } from '../support/service/batond.js';
 import { HeldAnswer } from '../support/service/held-answer.js';
 import { HostedService } from '../support/service/hosted.js';
 import { eventually } from '../support/service/wait.js';
@@ -110,6 +111,32 @@ test('a drain time-out is in the report, with the connections that it cut', asyn
   expect((await report(service)).drains).toMatchObject([
     { generation: 1, cut: { idle: 0, drainTimeout: 2, noOldAfter: 0 }, workers: { timedOut: 1, killed: 0 } },
   ]);
+});
+
+test('a worker that does not end names what holds it, before SIGTERM and before SIGKILL', async () => {
+  await using service = await HostedService.start({
+    app: 'holds-on',
+    workers: 1,
+    toml: '[upgrade]\ndrain_timeout = "300ms"\n[stop]\nkill_timeout = "2s"',
+    env: { LIBRARY: join(ROOT, 'dist/index.js') },
+  });
+  const { body } = await ask(service.port, '/slow?ms=20000&chunks=200');
+  service.deploy('answers');
+  expect((await service.reload()).status).toBe(0);
+  await expect(body).rejects.toThrow();
+  await service.untilDrained();
+  const { held } = (await report(service)).drains[0]!;
+  expect(held?.map(({ before }) => before)).toEqual(['SIGTERM', 'SIGKILL']);
+  for (const { by } of held!) {
+    expect(by).toMatchObject({ gauges: { 'db.pool': 4, empty: 0 }, listeners: { SIGTERM: 1 } });
+    expect(by!.resources.Timeout).toBeGreaterThanOrEqual(2);
+    expect(by!.resources).not.toHaveProperty('PipeWrap');
+  }
+  expect(held![0]!.by!.resources).toHaveProperty('TCPSocketWrap');
+  expect(service.log).toMatch(
+    /worker g1s0 does not end: it is held by .*\d Timeout.*, db.pool 4, 1 listener of 'SIGTERM'/,
+  );
+  expect((await service.batond('report')).stdout).toMatch(/\n {2}held +worker g1s0 before SIGKILL: it is held by/);
 });
 
 test('the numbers go on after a restart of the service', async () => {

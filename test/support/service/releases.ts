@@ -22,6 +22,7 @@ export type App =
   | 'listens-on-a-taken-port'
   | 'dies-after-ready'
   | 'ignores-sigterm'
+  | 'holds-on'
   | 'keeps-state'
   | 'passes-state'
   | 'refuses-state'
