@@ -1,4 +1,7 @@
 /** Says whether a value that was read from a file is a `Config`: what an older or a newer batond wrote may not be one. */
+
+import type { FreezeWindow } from '../admission/freeze.js';
+import { parseWhen } from '../circuit/when.js';
 import type { LevelRules } from '../health/levels.js';
 import {
   isAbsentOr,
@@ -13,7 +16,16 @@ import {
   isText,
 } from '../shape.js';
 import type { Account } from './account.js';
-import type { Config, HealthConfig, ListenerConfig, ProbeConfig, ProbesConfig, Program } from './config.js';
+import type {
+  AdmissionConfig,
+  Config,
+  DegradeConfig,
+  HealthConfig,
+  ListenerConfig,
+  ProbeConfig,
+  ProbesConfig,
+  Program,
+} from './config.js';
 
 type ProgramOf<Kind> = Extract<Program, { kind: Kind }>;
 const isNode = isShape<ProgramOf<'node'>>({
@@ -81,6 +93,13 @@ const isWellFormed = isShape<Config>({
     regretMs: isNumber,
     stateMaxBytes: isNumber,
   }),
+  admission: isAbsentOr(
+    isShape<AdmissionConfig>({
+      room: isFlag,
+      minIntervalMs: isNumber,
+      freeze: isListOf(isShape<FreezeWindow>({ from: isText, to: isText })),
+    }),
+  ),
   release: isShape<Config['release']>({
     current: isNullOr(isText),
     debounceMs: isNumber,
@@ -95,6 +114,16 @@ const isWellFormed = isShape<Config>({
     onError: isNullOr(isListOf(isText)),
     timeoutMs: isNumber,
   }),
+  degrade: isAbsentOr(
+    isListOf(
+      isShape<DegradeConfig>({
+        when: (value) => typeof value === 'string' && typeof parseWhen(value) !== 'string',
+        weight: isCount,
+        run: isNullOr(isListOf(isText)),
+        runOver: isNullOr(isListOf(isText)),
+      }),
+    ),
+  ),
   stop: isShape<Config['stop']>({ killTimeoutMs: isNumber }),
   restart: isShape<Config['restart']>({ delayMs: isNumber, delayMaxMs: isNumber, limit: isCount, stableMs: isNumber }),
   probes: isAbsentOr(isShape<ProbesConfig>({ startup: isProbe, readiness: isProbe, liveness: isProbe })),

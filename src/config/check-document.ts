@@ -65,11 +65,13 @@ function checkItem(
     report(at, text);
   };
   for (const name of Object.keys(table)) {
-    if (!Object.hasOwn(keys, name)) fail([...path, name], describeUnknownKey(`${path[0]}`, name, Object.keys(keys)));
+    if (!Object.hasOwn(keys, name))
+      fail([...path, name], describeUnknownKey(path.slice(0, -1).join('.'), name, Object.keys(keys)));
   }
   for (const [name, key] of Object.entries(keys)) {
     const written = table[name] ?? key.default;
     if (key.required && table[name] === undefined) fail([...path, name], 'it is missing');
+    else if (written === null) item[name] = null;
     else if (key.type.kind !== 'tables')
       item[name] = checkValue(key.type, written, (below, text) => fail([...path, name, ...below], text));
   }

@@ -5,9 +5,10 @@
  */
 import { dirname, resolve } from 'node:path';
 import { BatondError } from '../errors.js';
+import { buildAdmission } from './admission.js';
 import { settingsOfDocument } from './check-document.js';
 import { checkReleasePaths } from './check-release-paths.js';
-import type { Config, ListenerConfig, Program } from './config.js';
+import type { Config, DegradeConfig, ListenerConfig, Program } from './config.js';
 import { crossCheck, ONLY_OF_ENTRIES } from './cross-checks.js';
 import { buildAdmin, buildHealth, buildProbes } from './health.js';
 import { type ConfigFlags, KEY_PATHS, type KeyPath } from './keys.js';
@@ -143,6 +144,7 @@ function build(
       regretMs: values['upgrade.regret'],
       stateMaxBytes: values['upgrade.state_max'],
     },
+    admission: buildAdmission(values),
     release: {
       current: values['release.current'] === null ? null : resolve(home, values['release.current']),
       debounceMs: values['release.debounce'],
@@ -157,6 +159,7 @@ function build(
       onError: values['hooks.on_error'],
       timeoutMs: values['hooks.timeout'],
     },
+    degrade: degradesOf(values.degrade),
     stop: { killTimeoutMs: values['stop.kill_timeout'] },
     restart: {
       delayMs: values['restart.delay'],
@@ -170,6 +173,13 @@ function build(
     control: { read: values['control.read'], act: values['control.act'] },
     log: { level: values['log.level'] },
   };
+}
+
+function degradesOf(tables: unknown): DegradeConfig[] {
+  const written = (tables ?? []) as readonly (Omit<DegradeConfig, 'runOver'> & {
+    run_over: DegradeConfig['runOver'];
+  })[];
+  return written.map(({ run_over: runOver, ...rest }) => ({ ...rest, runOver }));
 }
 
 function originsOf(settings: Settings, program: Program, nameOrigin: string): Readonly<Record<string, string>> {

@@ -4,6 +4,7 @@
  */
 import { type Account, formatAccount } from './account.js';
 import { formatAddress } from './address.js';
+import { admissionOf } from './admission.js';
 import type { Config, ProbeConfig } from './config.js';
 import { formatDuration } from './duration.js';
 import { healthOf, type ProbeName, probesOf } from './health.js';
@@ -49,7 +50,9 @@ function rowsOf(config: Config): [string, string][] {
     ...(program.kind === 'node' ? [['upgrade.probe', upgrade.probe ?? 'none'] as [string, string]] : []),
     ['upgrade.regret', formatDuration(upgrade.regretMs)],
     ...(program.kind === 'node' ? [['upgrade.state_max', formatSize(upgrade.stateMaxBytes)] as [string, string]] : []),
+    ...admissionRows(config),
     ...releaseRows(config),
+    ...(config.degrade ?? []).map(({ when, weight }): [string, string] => ['degrade', `${when}: weight ${weight}`]),
     ['stop.kill_timeout', formatDuration(config.stop.killTimeoutMs)],
     ['restart.delay', formatDuration(restart.delayMs)],
     ['restart.delay_max', formatDuration(restart.delayMaxMs)],
@@ -94,6 +97,15 @@ function healthRows(config: Config): [string, string][] {
     ['health.check_timeout', formatDuration(checkTimeoutMs)],
     ['health.regret_after', formatDuration(regretAfterMs)],
     ['admin.listen', listen === null ? 'nowhere' : formatAddress(listen)],
+  ];
+}
+
+function admissionRows(config: Config): [string, string][] {
+  const { room, minIntervalMs, freeze } = admissionOf(config);
+  return [
+    ['upgrade.admission', room ? 'on' : 'off'],
+    ['upgrade.min_interval', formatDuration(minIntervalMs)],
+    ['upgrade.freeze', freeze.map(({ from, to }) => `${from} to ${to}`).join(', ') || 'never'],
   ];
 }
 

@@ -34,7 +34,7 @@ export interface EndingHost {
   readonly roller: Roller;
   control(): Pick<ControlServer, 'close'> | null;
   /** Nothing is begun unasked any more. */
-  stopWatching(): void;
+  stopWatching(cause: BatondError): void;
   announce(): void;
 }
 
@@ -95,7 +95,7 @@ export class Ending {
     this.#situation.stopping = true;
     log.info({ event: 'stop' }, 'stopping: no new connections, what is in flight is finished');
     const cause = new BatondError('STOPPING', { name: config.name });
-    this.#host.stopWatching();
+    this.#host.stopWatching(cause);
     handover.abort(cause);
     deployment.stop(cause);
     roller.abort(cause);

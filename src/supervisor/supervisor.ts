@@ -9,7 +9,7 @@ import type { HealthSource } from '../admin/routes.js';
 import { healthOf, probesOf } from '../config/health.js';
 import type { HistoryRow, ReloadOptions, ReportSummary, RollbackOptions, Status } from '../control/messages.js';
 import { ReloadClient } from '../control/reload-client.js';
-import { EXIT } from '../errors.js';
+import { type BatondError, EXIT } from '../errors.js';
 import type { Generation } from '../inventory/generation.js';
 import { Inventory, type NamedFds, type Secrets, type Snapshot } from '../inventory/inventory.js';
 import { Mirror } from '../inventory/mirror.js';
@@ -21,10 +21,12 @@ import type { Activated } from '../systemd/activation.js';
 import { ROLLBACK_ENVIRONMENT } from '../takeover/messages.js';
 import { adoptActivated } from './activated.js';
 import { Admin } from './admin.js';
+import { Admitter } from './admitter.js';
 import { Answers } from './answers.js';
 import { Attempts } from './attempts.js';
 import { CurrentWatch } from './current-watch.js';
 import { type ControlGate, Custody } from './custody.js';
+import { Degrading } from './degrading.js';
 import { Deployment } from './deployment.js';
 import { Drainer } from './drainer.js';
 import { Ending } from './ending.js';
@@ -68,6 +70,7 @@ export class Supervisor {
   readonly #client = new WaitingClient();
   readonly #currentWatch: CurrentWatch;
   readonly #custody: Custody;
+  readonly #degrading: Degrading;
   readonly #deployment: Deployment;
   readonly #drainer: Drainer;
   readonly #ending: Ending;
@@ -219,10 +222,13 @@ export class Supervisor {
       failed: (cause) => this.#reloads.takeoverFailed(cause),
       exit: () => void this.#admin.finished().then(() => this.#ending.end(EXIT.ok)),
     });
+    this.#degrading = new Degrading({ config, env, log, incumbent: () => situation.inventory.incumbent, announce });
     const parts = {
       admin: this.#admin,
+      admitter: new Admitter({ config, log, incumbent: () => situation.inventory.incumbent, announce }),
       attempts: this.#attempts,
       client: this.#client,
+      degrading: this.#degrading,
       deployment: this.#deployment,
       drainer: this.#drainer,
       good: this.#good,
@@ -243,7 +249,10 @@ export class Supervisor {
       over: () => this.#currentWatch.look(),
     };
     this.#custody = new Custody(situation, parts);
-    const stopWatching = () => this.#currentWatch.close();
+    const stopWatching = (cause: BatondError) => {
+      this.#currentWatch.close();
+      this.#degrading.stop(cause);
+    };
     this.#ending = new Ending(situation, { ...parts, control: () => this.#custody.control, stopWatching });
     this.#reloads = new Reloads(situation, { ...parts, firstStart: () => this.#firstStart });
     this.#firstStart = new FirstStart(situation, { ...parts, ending: this.#ending });
@@ -281,6 +290,7 @@ export class Supervisor {
     this.#probes.activate();
     for (const one of activated) adoptActivated(one, inventory.listeners, options.log);
     this.#good.read();
+    this.#degrading.activate();
     inventory.nextGeneration = this.#history.nextGeneration;
     this.#firstStart.begin(options.release!);
     void this.#currentWatch.begin();
@@ -358,6 +368,7 @@ export class Supervisor {
     this.#situation.inventory = Inventory.restore(state, fds, runtimeDirectory, this.#workforce.events);
     if (state.reports !== undefined) this.#reporter.restore(state.reports);
     this.#attempts.noOldAfterMs = state.noOldAfterMs ?? null;
+    this.#degrading.restore(state.rules ?? []);
     this.#tickets.restore(state.tickets ?? null);
     const sinceMs = state.reloadSinceMs ?? monotonicMs();
     this.#reloads.attend(client === undefined ? null : ReloadClient.adopt(client), sinceMs);

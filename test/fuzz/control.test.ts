@@ -199,7 +199,7 @@ fuzz(
     const client = new ControlClient('shop', { RUNTIME_DIRECTORY: folder });
     await outcomes(client.status());
     await outcomes(client.reports());
-    const verdict = await outcomes(client.reload(() => {}, { noOldAfterMs: null }));
+    const verdict = await outcomes(client.reload(() => {}, { noOldAfterMs: null, force: false }));
     if (verdict !== null) expect(isOutcome(verdict)).toBe(true);
   },
   { share: 0.02 },

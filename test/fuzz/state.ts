@@ -1,5 +1,7 @@
 /** Valid snapshots, reports and state files, to be read as they are or damaged. */
+
 import fc from 'fast-check';
+import { RULE_STATES } from '../../src/circuit/rule.js';
 import type { ReloadOutcome } from '../../src/control/messages.js';
 import type { Attempt } from '../../src/inventory/attempt.js';
 import type { GenerationRecord } from '../../src/inventory/generation.js';
@@ -202,6 +204,15 @@ export const snapshot: fc.Arbitrary<Snapshot & Secrets> = fc.record(
           fc.record({ kind: fc.constant('unix' as const), path: short }),
         ),
         file: or(fc.record({ path: short, id: short, keep: or(short) })),
+      }),
+    ),
+    rules: list(
+      fc.record({
+        when: short,
+        state: fc.constantFrom(...RULE_STATES),
+        sinceMs: ms,
+        weight: count,
+        due: fc.constantFrom(null, 'run' as const, 'run_over' as const),
       }),
     ),
     tickets: or(fc.record({ secret: short, madeAtMs: ms })),
