@@ -41,6 +41,8 @@ type AddressOf<Kind> = Extract<ListenerConfig['address'], { kind: Kind }>;
 const isTcp = isShape<AddressOf<'tcp'>>({ kind: isOneOf('tcp'), host: isNullOr(isText), port: isCount });
 const isUnix = isShape<AddressOf<'unix'>>({ kind: isOneOf('unix'), path: isText });
 
+const isAddress = (value: unknown) => isTcp(value) || isUnix(value);
+
 const isAccount = isShape<Account>({ kind: isOneOf('user', 'group'), name: isText, id: isCount });
 
 type ProofOf<Kind> = Extract<ProbeConfig['by'], { kind: Kind }>;
@@ -129,7 +131,7 @@ const isWellFormed = isShape<Config>({
   probes: isAbsentOr(isShape<ProbesConfig>({ startup: isProbe, readiness: isProbe, liveness: isProbe })),
   health: isAbsentOr(isHealth),
   admin: isAbsentOr(
-    isShape<NonNullable<Config['admin']>>({ listen: isNullOr((value) => isTcp(value) || isUnix(value)) }),
+    isShape<NonNullable<Config['admin']>>({ listen: isNullOr(isAddress), agent: isAbsentOr(isNullOr(isAddress)) }),
   ),
   control: isShape<Config['control']>({ read: isListOf(isAccount), act: isListOf(isAccount) }),
   log: isShape<Config['log']>({ level: isOneOf('trace', 'debug', 'info', 'warn', 'error', 'fatal') }),

@@ -155,7 +155,11 @@ export interface Config {
   readonly probes?: ProbesConfig;
   readonly health?: HealthConfig;
   /** Null: nothing is served but on the control socket. */
-  readonly admin?: { readonly listen: ListenerConfig['address'] | null };
+  readonly admin?: {
+    readonly listen: ListenerConfig['address'] | null;
+    /** Absent in what an older batond wrote. */
+    readonly agent?: ListenerConfig['address'] | null;
+  };
   /** Who may speak to the service beside root and its own user; who may act may read. */
   readonly control: { readonly read: readonly Account[]; readonly act: readonly Account[] };
   readonly log: { readonly level: LogLevel };

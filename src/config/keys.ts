@@ -444,6 +444,11 @@ export const KEYS = {
     default: '30s',
     about: 'UNHEALTHY for so long within upgrade.regret: the generation is given up for the last good one.',
   },
+  'admin.agent': {
+    type: { kind: 'address' },
+    default: null,
+    about: 'Where HAProxy asks by agent-check what weight the service should have: a port, or a host and a port.',
+  },
   'admin.listen': {
     type: { kind: 'address' },
     default: null,

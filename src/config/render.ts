@@ -96,6 +96,7 @@ function healthRows(config: Config): [string, string][] {
     ['health.recover_samples', `${levels.recoverSamples}`],
     ['health.check_timeout', formatDuration(checkTimeoutMs)],
     ['health.regret_after', formatDuration(regretAfterMs)],
+    ...(config.admin?.agent == null ? [] : [['admin.agent', formatAddress(config.admin.agent)] as [string, string]]),
     ['admin.listen', listen === null ? 'nowhere' : formatAddress(listen)],
   ];
 }

@@ -209,6 +209,7 @@ const RIGHTS: Readonly<Record<string, { readonly right: Right; readonly what: st
   'GET /v1/history': { right: 'read', what: 'see the history of' },
   'GET /healthz': { right: 'read', what: 'see the health of' },
   'GET /readyz': { right: 'read', what: 'see the health of' },
+  'GET /weight': { right: 'read', what: 'see the weight of' },
   'GET /livez': { right: 'read', what: 'see the health of' },
   'POST /v1/reload': { right: 'act', what: 'reload' },
   'POST /v1/rollback': { right: 'act', what: 'roll back' },
@@ -236,10 +237,10 @@ const STATUS: Partial<Record<ErrorCode, number>> = {
   REQUEST_INVALID: 400,
 };
 
-function send(response: ServerResponse, status: number, body: object): void {
-  const text = `${JSON.stringify(body)}\n`;
+function send(response: ServerResponse, status: number, body: object | string): void {
+  const text = typeof body === 'string' ? body : `${JSON.stringify(body)}\n`;
   response.writeHead(status, {
-    'content-type': 'application/json',
+    'content-type': typeof body === 'string' ? 'text/plain; charset=utf-8' : 'application/json',
     'content-length': Buffer.byteLength(text),
     connection: 'close',
   });

@@ -199,6 +199,7 @@ const isWellFormed = isShape<Snapshot & Secrets>({
   attempt: isAbsentOr(isNullOr(isAttempt)),
   tried: isAbsentOr(isNullOr(isText)),
   admin: isAbsentOr(isNullOr(isAdminRecord)),
+  agent: isAbsentOr(isNullOr(isAdminRecord)),
   rules: isAbsentOr(isListOf(isRule)),
   mirrored: isAbsentOr(isFlag),
   tickets: isAbsentOr(isNullOr(isTickets)),

@@ -41,6 +41,8 @@ export interface Snapshot {
   readonly tried?: string | null;
   /** Where load balancers ask: its descriptor is `admin.<address>`. */
   readonly admin?: AdminRecord | null;
+  /** The same for HAProxy's agent check: its descriptor is `agent.<address>`. */
+  readonly agent?: AdminRecord | null;
   /** Of [[degrade]], and where each stands. */
   readonly rules?: readonly RuleRecord[];
   /** Its descriptors are in the fd store, under the names of stored-names.ts. */

@@ -8,10 +8,10 @@ import type { ReportFiles } from '../inventory/report-files.js';
 import { monotonicMs } from '../process/monotonic.js';
 import { managedBy } from '../systemd/managed-by.js';
 import { VERSION } from '../version.js';
-import type { Admin } from './admin.js';
 import type { Admitter } from './admitter.js';
 import type { Degrading } from './degrading.js';
 import type { Deployment } from './deployment.js';
+import type { Doors } from './doors.js';
 import type { Handover } from './handover.js';
 import type { HealthKeeper } from './health-keeper.js';
 import type { History } from './history.js';
@@ -23,7 +23,7 @@ import { generationStatus } from './status.js';
 import { summarize } from './summary.js';
 
 export interface AnswersHost {
-  readonly admin: Admin;
+  readonly admin: Doors;
   readonly admitter: Admitter;
   readonly degrading: Degrading;
   readonly deployment: Deployment;
@@ -62,7 +62,7 @@ export class Answers {
         origin: listener.origin,
       })),
       health: { level: this.#host.health.level, trust: this.#host.health.trust },
-      weight: this.weight(),
+      weight: this.weight,
       lastReload: inventory.lastReload,
       configProblem: options.configProblem,
       summary: this.summary(),
@@ -70,9 +70,15 @@ export class Answers {
   }
 
   /** How many hundredths of its traffic load balancers should send. */
-  weight(): number {
+  get weight(): number {
+    return this.downBecause === null ? this.#host.degrading.weight : 0;
+  }
+
+  /** Why it serves nobody; null while it does. */
+  get downBecause(): 'stopping' | 'starting' | null {
     const { stopping, inventory } = this.#situation;
-    return stopping || inventory.incumbent === null ? 0 : this.#host.degrading.weight;
+    if (stopping) return 'stopping';
+    return inventory.incumbent === null ? 'starting' : null;
   }
 
   /** How things stand, in sentences. */

@@ -6,9 +6,9 @@ import type { ControlServer } from '../control/server.js';
 import { BatondError } from '../errors.js';
 import type { NamedFds, Secrets, Snapshot } from '../inventory/inventory.js';
 import type { Mirror, Mirrored } from '../inventory/mirror.js';
-import type { Admin } from './admin.js';
 import type { Attempts } from './attempts.js';
 import type { Degrading } from './degrading.js';
+import type { Doors } from './doors.js';
 import type { Drainer } from './drainer.js';
 import type { HealthAnswers } from './health-answers.js';
 import type { HealthKeeper } from './health-keeper.js';
@@ -28,7 +28,7 @@ const LAST_WORDS_MS = 5_000;
 export type ControlGate = Pick<ControlServer, 'fd' | 'pause' | 'resume' | 'close'>;
 
 export interface CustodyHost {
-  readonly admin: Admin;
+  readonly admin: Doors;
   readonly attempts: Attempts;
   readonly degrading: Degrading;
   readonly client: WaitingClient;
@@ -124,7 +124,7 @@ export class Custody {
       reports: reporter.record,
       attempt: attempts.current,
       tried: attempts.tried,
-      admin: admin.give(fds),
+      ...admin.give(fds),
       rules: degrading.record,
       mirrored: true,
       tickets: tickets.record,

@@ -28,6 +28,7 @@ import { CurrentWatch } from './current-watch.js';
 import { type ControlGate, Custody } from './custody.js';
 import { Degrading } from './degrading.js';
 import { Deployment } from './deployment.js';
+import { Doors } from './doors.js';
 import { Drainer } from './drainer.js';
 import { Ending } from './ending.js';
 import { FirstStart } from './first-start.js';
@@ -64,7 +65,7 @@ function storedBy(state: Snapshot & Secrets, fds: NamedFds): string[] {
 
 export class Supervisor {
   readonly #situation: Situation;
-  readonly #admin: Admin;
+  readonly #admin: Doors;
   readonly #answers: Answers;
   readonly #attempts: Attempts;
   readonly #client = new WaitingClient();
@@ -114,12 +115,30 @@ export class Supervisor {
       changed: announce,
     });
     this.#healthAnswers = new HealthAnswers(situation, this.#health, health.checkTimeoutMs, () => this.alive);
-    this.#admin = new Admin({
-      listen: config.admin?.listen ?? null,
-      log,
-      health: () => this.#healthAnswers,
-      changed: () => this.#mirror.flush(),
-    });
+    const changed = () => this.#mirror.flush();
+    this.#admin = new Doors(
+      new Admin({
+        kind: 'admin',
+        listen: config.admin?.listen ?? null,
+        log,
+        server: async () => {
+          const { AdminServer } = await import('../admin/server.js');
+          const { healthRoutes } = await import('../admin/routes.js');
+          return new AdminServer(healthRoutes(this.health));
+        },
+        changed,
+      }),
+      new Admin({
+        kind: 'agent',
+        listen: config.admin?.agent ?? null,
+        log,
+        server: async () => {
+          const { AgentServer, agentLine } = await import('../admin/agent.js');
+          return new AgentServer(() => agentLine(this.#answers.weight, this.#answers.downBecause));
+        },
+        changed,
+      }),
+    );
     this.#probes = new Probes({
       get inventory() {
         return situation.inventory;
@@ -274,7 +293,19 @@ export class Supervisor {
 
   /** What is told of its health. */
   get health(): HealthSource {
-    return this.#healthAnswers;
+    const [health, answers] = [this.#healthAnswers, this.#answers];
+    return {
+      get alive() {
+        return health.alive;
+      },
+      get readiness() {
+        return health.readiness;
+      },
+      get weight() {
+        return answers.weight;
+      },
+      report: (check) => health.report(check),
+    };
   }
 
   set control(control: ControlGate) {
@@ -363,7 +394,7 @@ export class Supervisor {
     const client = fds.get('client');
     fds.delete('client');
     this.#client.takePatient(state.patient ?? [], fds);
-    this.#admin.take(fds, state.admin ?? null);
+    this.#admin.take(fds, state);
     const { runtimeDirectory } = this.#situation.options.paths;
     this.#situation.inventory = Inventory.restore(state, fds, runtimeDirectory, this.#workforce.events);
     if (state.reports !== undefined) this.#reporter.restore(state.reports);
