@@ -12,6 +12,8 @@ export function factsOf(refusal: Refusal): Readonly<Record<string, unknown>> {
       const { window, until } = refusal.frozen;
       return { retryAfterSeconds, from: window.from, to: window.to, until };
     }
+    case 'UNHEALTHY':
+      return { retryAfterSeconds };
     case 'TOO_SOON': {
       const [since, min] = [refusal.sinceMs, refusal.minMs].map((ms) => formatDuration(wholeSeconds(ms)));
       return { retryAfterSeconds, since, min };

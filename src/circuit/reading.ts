@@ -3,6 +3,7 @@
  * not matter how far apart two readings are, and a worker that is new counts from nothing. Pure.
  */
 import { difference, percentile, sum, total } from '../health/latency.js';
+import type { Level } from '../health/levels.js';
 import type { Sample } from './when.js';
 
 export interface Reading {
@@ -13,6 +14,8 @@ export interface Reading {
   readonly cpu: ReadonlyMap<string, { readonly periods: number; readonly throttled: number }>;
   /** The share of the last ten seconds in which a task waited for memory, 0 to 1; null where the kernel does not say. */
   readonly memoryPressure: number | null;
+  /** Of the service. */
+  readonly level: Level;
 }
 
 /** So long ago is what a reading is compared with: a second alone has too few requests to say what is usual. */
@@ -40,6 +43,7 @@ export function sampleOf(readings: readonly Reading[]): Sample | null {
   return {
     cpuThrottled: throttledShare(first, last),
     memoryPressure: last.memoryPressure,
+    level: last.level,
     errors: answered === 0 ? null : answers.reduce((all, one) => all + one.errors, 0) / answered,
     p99Ms: percentile(latency, 0.99),
   };

@@ -7,13 +7,17 @@
  *              | "memory_pressure" [ ">" percent ]    share of the time in which somebody waited for memory (PSI, some)
  *              | "p99" ">" duration                   of the answers
  *              | "errors" ">" percent                 share of the answers that are 5xx
+ *              | "level" ">=" level                   DEGRADED or UNHEALTHY
  */
+
 import { formatDuration, parseDuration } from '../config/duration.js';
+import { LEVELS, type Level } from '../health/levels.js';
 
 /** Percents are shares of 0 to 1. */
 export type Condition =
   | { readonly kind: 'cpu_throttled' | 'memory_pressure' | 'errors'; readonly over: number }
-  | { readonly kind: 'p99'; readonly overMs: number };
+  | { readonly kind: 'p99'; readonly overMs: number }
+  | { readonly kind: 'level'; readonly least: Level };
 
 export interface When {
   readonly any: readonly Condition[];
@@ -27,11 +31,13 @@ export interface Sample {
   readonly memoryPressure: number | null;
   readonly errors: number | null;
   readonly p99Ms: number | null;
+  /** Of the service. */
+  readonly level: Level;
 }
 
 /** A quarter of the time without a CPU, and a tenth of it without memory, are what somebody notices. */
 const USUAL = { cpu_throttled: 0.25, memory_pressure: 0.1 } as const;
-const KINDS = 'cpu_throttled, memory_pressure, p99>DURATION or errors>PERCENT';
+const KINDS = 'cpu_throttled, memory_pressure, p99>DURATION, errors>PERCENT or level>=DEGRADED';
 const MAX_CONDITIONS = 8;
 const DAY_MS = 24 * 60 * 60 * 1_000;
 
@@ -61,9 +67,9 @@ export function reasonOf({ any }: When, sample: Sample): string | null {
   return null;
 }
 
-function holds(condition: Condition, { cpuThrottled, memoryPressure, errors, p99Ms }: Sample): string | null {
+function holds(condition: Condition, { cpuThrottled, memoryPressure, errors, p99Ms, level }: Sample): string | null {
   const over = (value: number | null, text: string) =>
-    value !== null && condition.kind !== 'p99' && value > condition.over
+    value !== null && 'over' in condition && value > condition.over
       ? `${text} ${percent(value)}, more than ${percent(condition.over)}`
       : null;
   switch (condition.kind) {
@@ -73,6 +79,8 @@ function holds(condition: Condition, { cpuThrottled, memoryPressure, errors, p99
       return over(memoryPressure, 'memory was waited for in');
     case 'errors':
       return over(errors, 'the answers of 5xx are');
+    case 'level':
+      return LEVELS.indexOf(level) >= LEVELS.indexOf(condition.least) ? `the service is ${level}` : null;
     case 'p99':
       if (p99Ms === null || p99Ms <= condition.overMs) return null;
       return `p99 is ${formatDuration(Math.round(p99Ms))}, more than ${formatDuration(condition.overMs)}`;
@@ -80,6 +88,8 @@ function holds(condition: Condition, { cpuThrottled, memoryPressure, errors, p99
 }
 
 function parseCondition(text: string): Condition | string {
+  const [, least] = /^level\s*>=\s*(DEGRADED|UNHEALTHY)$/.exec(text) ?? [];
+  if (least !== undefined) return { kind: 'level', least: least as Level };
   const [match, kind, value] = /^([a-z0-9_]+)\s*(?:>\s*(\S+))?$/.exec(text) ?? [];
   if (match === undefined) return `"${text}" is no condition: ${KINDS}`;
   switch (kind) {

@@ -24,7 +24,7 @@ export function registerReload(program: Command, finish: (status: number) => voi
     .option('--name <name>', 'the service; by default that of batond.toml here, or the only one that runs')
     .option('--config <file>', 'the configuration that names it')
     .option('--no-old-after <duration>', 'so long after the commit no older generation runs; waits until it is so')
-    .option('--force', 'also where there is no room for two generations, in a freeze window, or too soon')
+    .option('--force', 'also without room for two generations, while UNHEALTHY, in a freeze window, or too soon')
     .option('--json', 'print each step and the verdict as a line of JSON')
     .addHelpText(
       'after',

@@ -5,7 +5,7 @@ import { settingsOfDefaults, type Values, valuesOf } from './settings.js';
 
 export function buildAdmission(values: Values): AdmissionConfig {
   return {
-    room: values['upgrade.admission'] === 'on',
+    state: values['upgrade.admission'] === 'on',
     minIntervalMs: values['upgrade.min_interval'],
     freeze: (values['upgrade.freeze'] ?? []) as readonly FreezeWindow[],
   };

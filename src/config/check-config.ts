@@ -97,7 +97,7 @@ const isWellFormed = isShape<Config>({
   }),
   admission: isAbsentOr(
     isShape<AdmissionConfig>({
-      room: isFlag,
+      state: isFlag,
       minIntervalMs: isNumber,
       freeze: isListOf(isShape<FreezeWindow>({ from: isText, to: isText })),
     }),

@@ -68,8 +68,8 @@ export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal';
 
 /** What may keep a reload from beginning. */
 export interface AdmissionConfig {
-  /** Whether there must be room for two generations. */
-  readonly room: boolean;
+  /** Whether there must be room for two generations, and the service must not be UNHEALTHY. */
+  readonly state: boolean;
   /** From the commit of a generation until the next reload. 0. */
   readonly minIntervalMs: number;
   /** No reload begins in these, local time. */

@@ -257,7 +257,7 @@ export const KEYS = {
   'upgrade.admission': {
     type: { kind: 'choice', of: ['on', 'off'] },
     default: 'on',
-    about: 'Whether a reload is refused where there is not the memory, or the like, for two generations.',
+    about: 'Whether a reload is refused where there is no room for two generations, or the service is UNHEALTHY.',
   },
   'upgrade.min_interval': {
     type: durationOrNone,

@@ -102,9 +102,9 @@ function healthRows(config: Config): [string, string][] {
 }
 
 function admissionRows(config: Config): [string, string][] {
-  const { room, minIntervalMs, freeze } = admissionOf(config);
+  const { state, minIntervalMs, freeze } = admissionOf(config);
   return [
-    ['upgrade.admission', room ? 'on' : 'off'],
+    ['upgrade.admission', state ? 'on' : 'off'],
     ['upgrade.min_interval', formatDuration(minIntervalMs)],
     ['upgrade.freeze', freeze.map(({ from, to }) => `${from} to ${to}`).join(', ') || 'never'],
   ];

@@ -68,7 +68,7 @@ export type ReloadLine =
 export interface ReloadOptions {
   /** After so many milliseconds from the commit no older generation runs; null leaves each its own deadline. */
   readonly noOldAfterMs: number | null;
-  /** Begins it whatever speaks against that: no room, a freeze window, upgrade.min_interval. */
+  /** Begins it whatever speaks against that: no room, UNHEALTHY, a freeze window, upgrade.min_interval. */
   readonly force: boolean;
 }
 

@@ -229,6 +229,7 @@ function limitBody(request: IncomingMessage): void {
 const STATUS: Partial<Record<ErrorCode, number>> = {
   BUSY: 409,
   NO_ROOM: 429,
+  UNHEALTHY: 429,
   FROZEN: 429,
   TOO_SOON: 429,
   NOT_PERMITTED: 403,

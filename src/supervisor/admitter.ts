@@ -9,6 +9,7 @@ import { factsOf } from '../admission/words.js';
 import { admissionOf } from '../config/admission.js';
 import type { Config } from '../config/config.js';
 import { BatondError } from '../errors.js';
+import type { Level } from '../health/levels.js';
 import type { Generation } from '../inventory/generation.js';
 import type { Log } from '../log.js';
 import { availableDescriptors, availableSystemFiles } from '../process/available-files.js';
@@ -22,6 +23,8 @@ export interface AdmitterHost {
   readonly config: Config;
   readonly log: Log;
   incumbent(): Generation | null;
+  /** Of the service. */
+  level(): Level;
   /** Something has changed that the status speaks of. */
   announce(): void;
 }
@@ -43,7 +46,7 @@ export class Admitter {
     return this.#waiting?.text ?? null;
   }
 
-  /** Throws FROZEN, TOO_SOON and NO_ROOM. */
+  /** Throws FROZEN, UNHEALTHY, TOO_SOON and NO_ROOM. */
   require(asked: AskedFor): void {
     const refusal = this.#ask(asked);
     if (refusal === null) return;
@@ -93,15 +96,16 @@ export class Admitter {
   }
 
   #ask(asked: AskedFor): { readonly error: BatondError; readonly retryAfterMs: number } | null {
-    const { freeze, minIntervalMs, room } = admissionOf(this.#host.config);
+    const { freeze, minIntervalMs, state } = admissionOf(this.#host.config);
     const incumbent = this.#host.incumbent();
     const committedAtMs = incumbent?.committedAtMs ?? null;
     const refusal = refusalOf(
       asked,
-      { freeze, minIntervalMs, room: room && incumbent !== null },
+      { freeze, minIntervalMs, state: state && incumbent !== null },
       {
         weekMs,
         sinceCommitMs: committedAtMs === null ? null : monotonicMs() - committedAtMs,
+        level: this.#host.level(),
         figures: () => figuresOf(incumbent!),
       },
     );

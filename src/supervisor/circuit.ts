@@ -9,6 +9,7 @@ import { keep, type Reading, sampleOf } from '../circuit/reading.js';
 import { fires, type RuleRecord, step, weightOf } from '../circuit/rule.js';
 import { parseWhen, reasonOf, type When } from '../circuit/when.js';
 import type { Config } from '../config/config.js';
+import type { Level } from '../health/levels.js';
 import type { Generation } from '../inventory/generation.js';
 import type { Log } from '../log.js';
 import { cpuThrottling } from '../process/cpu-throttling.js';
@@ -23,6 +24,8 @@ export interface CircuitHost {
   readonly env: NodeJS.ProcessEnv;
   readonly log: Log;
   incumbent(): Generation | null;
+  /** Of the service. */
+  level(): Level;
   /** The weight, or what there is to say of it, is another one. */
   announce(): void;
 }
@@ -112,6 +115,7 @@ export class Circuit {
         }),
       ),
       cpu: asked('cpu_throttled') ? cpuThrottling() : new Map(),
+      level: this.#host.level(),
       memoryPressure: asked('memory_pressure') ? memoryPressure() : null,
     };
   }

@@ -241,10 +241,23 @@ export class Supervisor {
       failed: (cause) => this.#reloads.takeoverFailed(cause),
       exit: () => void this.#admin.finished().then(() => this.#ending.end(EXIT.ok)),
     });
-    this.#degrading = new Degrading({ config, env, log, incumbent: () => situation.inventory.incumbent, announce });
+    this.#degrading = new Degrading({
+      config,
+      env,
+      log,
+      incumbent: () => situation.inventory.incumbent,
+      level: () => this.#health.level,
+      announce,
+    });
     const parts = {
       admin: this.#admin,
-      admitter: new Admitter({ config, log, incumbent: () => situation.inventory.incumbent, announce }),
+      admitter: new Admitter({
+        config,
+        log,
+        incumbent: () => situation.inventory.incumbent,
+        level: () => this.#health.level,
+        announce,
+      }),
       attempts: this.#attempts,
       client: this.#client,
       degrading: this.#degrading,

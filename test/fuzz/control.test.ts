@@ -55,7 +55,7 @@ beforeAll(() => {
       stop: () => {},
       health: {
         alive: true,
-      weight: 100,
+        weight: 100,
         readiness: { ready: true, accepting: 1, stopping: false },
         report: async (check) => {
           throw new BatondError('NO_CHECK', { check, known: '' });

@@ -90,9 +90,9 @@ describe('freeze windows', () => {
 });
 
 describe('what speaks against', () => {
-  const RULES: Rules = { freeze: [{ from: 'Fri 18:00', to: 'Mon 06:00' }], minIntervalMs: 60_000, room: true };
+  const RULES: Rules = { freeze: [{ from: 'Fri 18:00', to: 'Mon 06:00' }], minIntervalMs: 60_000, state: true };
   const full = { ...FIGURES, memory: { amount: 96 * MIB, of: 'memory.max of shop.service' } };
-  const NOW: Now = { weekMs: () => at(2, 12), sinceCommitMs: 61_000, figures: () => FIGURES };
+  const NOW: Now = { weekMs: () => at(2, 12), sinceCommitMs: 61_000, level: 'DEGRADED', figures: () => FIGURES };
   const cases: [string, AskedFor, Partial<Rules>, Partial<Now>, string | null, number][] = [
     ['nothing', 'reload', {}, {}, null, 0],
     ['a freeze window', 'reload', {}, { weekMs: () => at(5, 6) }, 'FROZEN', 48 * HOUR],
@@ -102,9 +102,11 @@ describe('what speaks against', () => {
     ['no interval for a rollback', 'rollback', {}, { sinceCommitMs: 12_000 }, null, 0],
     ['no interval where nothing was committed', 'reload', {}, { sinceCommitMs: null }, null, 0],
     ['no interval where none is set', 'reload', { minIntervalMs: 0 }, { sinceCommitMs: 0 }, null, 0],
+    ['that it is UNHEALTHY', 'reload', {}, { level: 'UNHEALTHY', sinceCommitMs: 0 }, 'UNHEALTHY', 30_000],
+    ['no level for a rollback', 'rollback', {}, { level: 'UNHEALTHY' }, null, 0],
     ['the room', 'reload', {}, { figures: () => full }, 'NO_ROOM', 30_000],
     ['the room for a rollback', 'rollback', {}, { figures: () => full }, 'NO_ROOM', 30_000],
-    ['no room where that is off', 'reload', { room: false }, { figures: () => full }, null, 0],
+    ['no room where that is off', 'reload', { state: false }, { figures: () => full, level: 'UNHEALTHY' }, null, 0],
     ['what ends last, of all', 'watch', {}, { weekMs: () => at(5, 6), sinceCommitMs: 0 }, 'FROZEN', 48 * HOUR],
   ];
   test.each(cases)('%s', (_, asked, rules, now, code, retryAfterMs) => {

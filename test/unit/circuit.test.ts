@@ -32,7 +32,7 @@ describe('a condition', () => {
   ])('%j is understood', (text, when) => expect(parseWhen(text)).toEqual(when));
 
   test.each([
-    ['', '"" is no condition: cpu_throttled, memory_pressure, p99>DURATION or errors>PERCENT'],
+    ['', '"" is no condition: cpu_throttled, memory_pressure, p99>DURATION, errors>PERCENT or level>=DEGRADED'],
     ['p99>1s|', '"" is no condition'],
     ['p99', '"p99" has no limit: write "p99>1200ms"'],
     ['p99>1200', '"p99>1200" has no limit'],
@@ -41,6 +41,7 @@ describe('a condition', () => {
     ['errors>5', '"errors>5" has no limit that it could have: write errors>5%'],
     ['errors>100%', '"errors>100%" has no limit that it could have'],
     ['memory_pressure>-1%', 'has no limit that it could have'],
+    ['level>=OK', '"level>=OK" is no condition'],
     ['p95>1s', '"p95>1s" is no condition'],
     ['toString', '"toString" is no condition'],
     ['p99>1s for ever', '"for ever" is no time'],
@@ -49,7 +50,7 @@ describe('a condition', () => {
     [Array(9).fill('p99>1s').join('|'), 'it has 9 conditions: at most 8'],
   ])('%j is refused with what is wrong', (text, said) => expect(parseWhen(text)).toContain(said));
 
-  const NOTHING: Sample = { cpuThrottled: null, memoryPressure: null, errors: null, p99Ms: null };
+  const NOTHING: Sample = { cpuThrottled: null, memoryPressure: null, errors: null, p99Ms: null, level: 'OK' };
   test.each([
     [{ cpuThrottled: 0.31 }, 'the CPU quota ran out in 31 %, more than 25 %'],
     [{ cpuThrottled: 0.25 }, null],
@@ -57,9 +58,11 @@ describe('a condition', () => {
     [{ errors: 0.06 }, 'the answers of 5xx are 6 %, more than 5 %'],
     [{ p99Ms: 1_350.4 }, 'p99 is 1s350ms, more than 1s200ms'],
     [{ p99Ms: 1_200 }, null],
+    [{ level: 'UNHEALTHY' as const }, 'the service is UNHEALTHY'],
+    [{ level: 'OK' as const }, null],
     [{}, null],
   ])('of %j it says %j', (sample, reason) => {
-    const when = parseWhen('cpu_throttled|memory_pressure|errors>5%|p99>1200ms') as When;
+    const when = parseWhen('cpu_throttled|memory_pressure|errors>5%|p99>1200ms|level>=DEGRADED') as When;
     expect(reasonOf(when, { ...NOTHING, ...sample })).toBe(reason);
   });
 });
@@ -75,6 +78,7 @@ describe('readings', () => {
     workers,
     cpu: new Map(),
     memoryPressure: null,
+    level: 'OK',
     ...more,
   });
 

@@ -440,7 +440,7 @@ describe('what comes out', () => {
         regretMs: 300_000,
         stateMaxBytes: 256 * 2 ** 20,
       },
-      admission: { room: true, minIntervalMs: 0, freeze: [] },
+      admission: { state: true, minIntervalMs: 0, freeze: [] },
       degrade: [],
       release: { current: null, debounceMs: 200, recheckMs: 30_000, verify: 'off', publicKey: null, revert: false },
       hooks: { preReload: null, postReload: null, onError: null, timeoutMs: 60_000 },
