@@ -71,7 +71,8 @@ export class Custody {
 
   /** Reads nothing and does nothing more, so that a snapshot does not age. */
   async freeze(): Promise<void> {
-    const { admin, degrading, drainer, health, healthAnswers, listening, mirror, probes, restarter, tickets } = this.#host;
+    const { admin, degrading, drainer, health, healthAnswers, listening, mirror, probes, restarter, tickets } =
+      this.#host;
     const { inventory } = this.#situation;
     this.control?.pause();
     admin.pause();
