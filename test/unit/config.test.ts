@@ -458,7 +458,7 @@ describe('what comes out', () => {
         checkTimeoutMs: 1_000,
         regretAfterMs: 30_000,
       },
-      admin: { listen: null },
+      admin: { listen: null, agent: null },
       control: { read: [], act: [] },
       log: { level: 'info' },
     });
@@ -510,7 +510,7 @@ interval = "2s"
     ['0.0.0.0:9100', '0.0.0.0'],
   ])('the admin listener %s is that of %s', (listen, host) => {
     write(`entry = "a.js"\nadmin.listen = "${listen}"\n`);
-    expect(load().admin).toEqual({ listen: { kind: 'tcp', host, port: 9100 } });
+    expect(load().admin).toEqual({ listen: { kind: 'tcp', host, port: 9100 }, agent: null });
   });
 
   test('every key of the file arrives', () => {
