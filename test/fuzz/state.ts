@@ -179,6 +179,16 @@ const attempt: fc.Arbitrary<Attempt> = fc.record({
   outcome: or(outcome),
 });
 
+const door = or(
+  fc.record({
+    listen: fc.oneof(
+      fc.record({ kind: fc.constant('tcp' as const), host: or(short), port: fc.nat(65_535) }),
+      fc.record({ kind: fc.constant('unix' as const), path: short }),
+    ),
+    file: or(fc.record({ path: short, id: short, keep: or(short) })),
+  }),
+);
+
 export const snapshot: fc.Arbitrary<Snapshot & Secrets> = fc.record(
   {
     version: fc.constant(1),
@@ -197,15 +207,8 @@ export const snapshot: fc.Arbitrary<Snapshot & Secrets> = fc.record(
     reports: fc.record({ last: count, open: list(open), pid: count }),
     attempt: or(attempt),
     tried: or(short),
-    admin: or(
-      fc.record({
-        listen: fc.oneof(
-          fc.record({ kind: fc.constant('tcp' as const), host: or(short), port: fc.nat(65_535) }),
-          fc.record({ kind: fc.constant('unix' as const), path: short }),
-        ),
-        file: or(fc.record({ path: short, id: short, keep: or(short) })),
-      }),
-    ),
+    admin: door,
+    agent: door,
     rules: list(
       fc.record({
         when: short,
