@@ -60,6 +60,21 @@ export const ERRORS = {
   NOT_WRITABLE: row(EXIT.cannotCreate, (f) => `cannot write ${f.path}: ${f.reason}`),
   SERVICE_NOT_NAMED: row(EXIT.usage, (f) => `which service? ${f.reason}: say --name`),
   BUSY: row(EXIT.busy, (f) => `a reload is already under way (generation ${f.generation}): try again when it is over`),
+  NO_ROOM: row(EXIT.busy, (f) => `there is no room for a second generation: ${f.lacking}; --force tries all the same`),
+  UNHEALTHY: row(
+    EXIT.busy,
+    () =>
+      'the service is UNHEALTHY as it is: a reload would add to that; batond rollback goes back, and --force tries all the same',
+  ),
+  FROZEN: row(
+    EXIT.busy,
+    (f) => `upgrade.freeze allows no reload from ${f.from} to ${f.to}: try again at ${f.until}, or with --force`,
+  ),
+  TOO_SOON: row(
+    EXIT.busy,
+    (f) =>
+      `the last generation was committed ${f.since} ago and upgrade.min_interval is ${f.min}: try again in ${f.retryAfterSeconds} s, or with --force`,
+  ),
   NO_REPORT: row(EXIT.refused, (f) =>
     f.number === null ? 'no reload has been reported yet' : `there is no report ${f.number}: the last 100 are kept`,
   ),

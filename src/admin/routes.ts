@@ -6,6 +6,8 @@ import type { HealthReport, Readiness } from '../control/messages.js';
 import { BatondError } from '../errors.js';
 
 export interface HealthSource {
+  /** How many hundredths of its traffic the service should get. */
+  readonly weight: number;
   readonly alive: boolean;
   readonly readiness: Readiness;
   /** Throws NO_CHECK. */
@@ -14,7 +16,8 @@ export interface HealthSource {
 
 export interface Answer {
   readonly status: number;
-  readonly body: object;
+  /** Said as JSON, or a text as it is. */
+  readonly body: object | string;
 }
 
 export type Route = (query: URLSearchParams) => Promise<Answer>;
@@ -43,6 +46,12 @@ export function healthRoutes(source: HealthSource): Routes {
       async () => {
         const body = source.readiness;
         return { status: body.ready ? 200 : 503, body };
+      },
+    ],
+    [
+      '/weight',
+      async () => {
+        return { status: 200, body: `${source.weight}%\n` };
       },
     ],
     [

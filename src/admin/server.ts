@@ -107,10 +107,10 @@ export class AdminServer {
   }
 }
 
-function send(response: ServerResponse, method: string | undefined, status: number, body: object): void {
-  const text = `${JSON.stringify(body)}\n`;
+function send(response: ServerResponse, method: string | undefined, status: number, body: object | string): void {
+  const text = typeof body === 'string' ? body : `${JSON.stringify(body)}\n`;
   response.writeHead(status, {
-    'content-type': 'application/json',
+    'content-type': typeof body === 'string' ? 'text/plain; charset=utf-8' : 'application/json',
     'content-length': Buffer.byteLength(text),
     'cache-control': 'no-store',
     connection: 'close',

@@ -11,6 +11,7 @@ import { columns, print } from './print.js';
 interface ReloadOptions {
   readonly name?: string;
   readonly config?: string;
+  readonly force?: boolean;
   readonly json?: boolean;
   /** commander takes the "no" of an option for a negation: this is `--no-old-after`, and true where it was not said. */
   readonly oldAfter?: string | true;
@@ -23,12 +24,13 @@ export function registerReload(program: Command, finish: (status: number) => voi
     .option('--name <name>', 'the service; by default that of batond.toml here, or the only one that runs')
     .option('--config <file>', 'the configuration that names it')
     .option('--no-old-after <duration>', 'so long after the commit no older generation runs; waits until it is so')
+    .option('--force', 'also without room for two generations, while UNHEALTHY, in a freeze window, or too soon')
     .option('--json', 'print each step and the verdict as a line of JSON')
     .addHelpText(
       'after',
       '\nExamples:\n  batond reload --name shop && echo the new release serves\n' +
         '  batond reload --name shop --no-old-after 60s   # no old code after that\n\n' +
-        'It exits with 0 when the next generation serves, and with 1 when the one\nbefore it was kept. ' +
+        'It exits with 0 when the next generation serves, with 1 when the one\nbefore it was kept, and with 75 when it may not begin now. ' +
         'Ending this command before that takes it back.',
     )
     .action(async (options: ReloadOptions) => {
@@ -36,7 +38,7 @@ export function registerReload(program: Command, finish: (status: number) => voi
       const { ControlClient } = await import('../control/client.js');
       const { serviceName } = await import('./service-name.js');
       const client = new ControlClient(await serviceName(options), process.env);
-      const verdict = await client.reload(await printer(options), { noOldAfterMs });
+      const verdict = await client.reload(await printer(options), { noOldAfterMs, force: options.force === true });
       finish(verdict.exitStatus);
     });
 }

@@ -7,6 +7,7 @@ interface RollbackFlags {
   readonly name?: string;
   readonly config?: string;
   readonly to?: number;
+  readonly force?: boolean;
   readonly json?: boolean;
 }
 
@@ -17,6 +18,7 @@ export function registerRollback(program: Command, finish: (status: number) => v
     .option('--to <generation>', 'to the release of this one, as batond history shows it', parseGeneration)
     .option('--name <name>', 'the service; by default that of batond.toml here, or the only one that runs')
     .option('--config <file>', 'the configuration that names it')
+    .option('--force', 'also where there is no room for two generations')
     .option('--json', 'print each step and the verdict as a line of JSON')
     .addHelpText(
       'after',
@@ -28,7 +30,10 @@ export function registerRollback(program: Command, finish: (status: number) => v
       const { ControlClient } = await import('../control/client.js');
       const { serviceName } = await import('./service-name.js');
       const client = new ControlClient(await serviceName(options), process.env);
-      const verdict = await client.rollback(await printer(options), { to: options.to ?? null });
+      const verdict = await client.rollback(await printer(options), {
+        to: options.to ?? null,
+        force: options.force === true,
+      });
       finish(verdict.exitStatus);
     });
 }

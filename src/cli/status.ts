@@ -32,6 +32,7 @@ export function renderStatus(status: Status, width = 80): string {
     ...wrap(status.summary, width - 2).map((line) => `  ${line}`),
     '',
     row('supervisor', `pid ${supervisor.pid}, batond ${supervisor.version}, for ${duration(supervisor.uptimeMs)}`),
+    ...((status.weight ?? 100) === 100 ? [] : [row('weight', `${status.weight} %`)]),
     ...status.listeners.map(({ address, origin }) =>
       row('listener', `${address}${origin === 'asked' ? '' : ` (${origin})`}`),
     ),

@@ -1,4 +1,7 @@
 /** Says whether a value that was read from a file is a `Config`: what an older or a newer batond wrote may not be one. */
+
+import type { FreezeWindow } from '../admission/freeze.js';
+import { parseWhen } from '../circuit/when.js';
 import { ACTIONS, CAUSES, type Match, type Rule } from '../healing/rules.js';
 import type { LevelRules } from '../health/levels.js';
 import {
@@ -14,7 +17,16 @@ import {
   isText,
 } from '../shape.js';
 import type { Account } from './account.js';
-import type { Config, HealthConfig, ListenerConfig, ProbeConfig, ProbesConfig, Program } from './config.js';
+import type {
+  AdmissionConfig,
+  Config,
+  DegradeConfig,
+  HealthConfig,
+  ListenerConfig,
+  ProbeConfig,
+  ProbesConfig,
+  Program,
+} from './config.js';
 
 type ProgramOf<Kind> = Extract<Program, { kind: Kind }>;
 const isNode = isShape<ProgramOf<'node'>>({
@@ -29,6 +41,8 @@ const isCommand = isShape<ProgramOf<'command'>>({ kind: isOneOf('command'), comm
 type AddressOf<Kind> = Extract<ListenerConfig['address'], { kind: Kind }>;
 const isTcp = isShape<AddressOf<'tcp'>>({ kind: isOneOf('tcp'), host: isNullOr(isText), port: isCount });
 const isUnix = isShape<AddressOf<'unix'>>({ kind: isOneOf('unix'), path: isText });
+
+const isAddress = (value: unknown) => isTcp(value) || isUnix(value);
 
 const isAccount = isShape<Account>({ kind: isOneOf('user', 'group'), name: isText, id: isCount });
 
@@ -98,6 +112,13 @@ const isWellFormed = isShape<Config>({
     regretMs: isNumber,
     stateMaxBytes: isNumber,
   }),
+  admission: isAbsentOr(
+    isShape<AdmissionConfig>({
+      state: isFlag,
+      minIntervalMs: isNumber,
+      freeze: isListOf(isShape<FreezeWindow>({ from: isText, to: isText })),
+    }),
+  ),
   release: isShape<Config['release']>({
     current: isNullOr(isText),
     debounceMs: isNumber,
@@ -112,6 +133,16 @@ const isWellFormed = isShape<Config>({
     onError: isNullOr(isListOf(isText)),
     timeoutMs: isNumber,
   }),
+  degrade: isAbsentOr(
+    isListOf(
+      isShape<DegradeConfig>({
+        when: (value) => typeof value === 'string' && typeof parseWhen(value) !== 'string',
+        weight: isCount,
+        run: isNullOr(isListOf(isText)),
+        runOver: isNullOr(isListOf(isText)),
+      }),
+    ),
+  ),
   stop: isShape<Config['stop']>({ killTimeoutMs: isNumber }),
   restart: isShape<Config['restart']>({
     delayMs: isNumber,
@@ -124,7 +155,7 @@ const isWellFormed = isShape<Config>({
   probes: isAbsentOr(isShape<ProbesConfig>({ startup: isProbe, readiness: isProbe, liveness: isProbe })),
   health: isAbsentOr(isHealth),
   admin: isAbsentOr(
-    isShape<NonNullable<Config['admin']>>({ listen: isNullOr((value) => isTcp(value) || isUnix(value)) }),
+    isShape<NonNullable<Config['admin']>>({ listen: isNullOr(isAddress), agent: isAbsentOr(isNullOr(isAddress)) }),
   ),
   control: isShape<Config['control']>({ read: isListOf(isAccount), act: isListOf(isAccount) }),
   log: isShape<Config['log']>({ level: isOneOf('trace', 'debug', 'info', 'warn', 'error', 'fatal') }),

@@ -2,6 +2,7 @@
  * One value against its type in the table of keys. What is wrong is reported with the path below the value, in words
  * that say what was found and what is allowed; `undefined` comes back and the check goes on with the next value.
  */
+import { parseWhen } from '../circuit/when.js';
 import { parseAccount } from './account.js';
 import { parseAddress } from './address.js';
 import { parseDuration } from './duration.js';
@@ -33,6 +34,8 @@ export function checkValue(type: Exclude<KeyType, { kind: 'tables' }>, value: un
       return typeof value === 'string' ? checkDuration(type, value, value, report) : wrong();
     case 'size':
       return typeof value === 'string' ? checkSize(type, value, report, wrong) : wrong();
+    case 'condition':
+      return typeof value === 'string' ? checkCondition(value, report) : wrong();
     default:
       if (typeof value !== 'string' || value === '' || value.includes('\0')) return wrong();
       return checkText(type, value, report, wrong);
@@ -96,6 +99,11 @@ function checkSize(type: TypeOf<'size'>, value: string, report: Report, wrong: (
   if (bytes === null) return wrong();
   if (bytes >= type.minBytes && bytes <= type.maxBytes) return bytes;
   return report([], `${describe(value)} is out of range: ${allowed(type)}`);
+}
+
+function checkCondition(value: string, report: Report): unknown {
+  const when = parseWhen(value);
+  return typeof when === 'string' ? report([], when) : value;
 }
 
 function checkTexts(type: TypeOf<'texts'>, values: readonly unknown[], report: Report): unknown {

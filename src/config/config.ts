@@ -2,6 +2,7 @@
  * What a service's configuration is once it has been read, checked and frozen: every path absolute, every duration in
  * milliseconds, every default filled in. Nobody else knows a default.
  */
+import type { FreezeWindow } from '../admission/freeze.js';
 import type { ReadyBy } from '../channel/messages.js';
 import type { Rule } from '../healing/rules.js';
 import type { LevelRules } from '../health/levels.js';
@@ -66,6 +67,26 @@ export interface HealthConfig {
 
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal';
 
+/** What may keep a reload from beginning. */
+export interface AdmissionConfig {
+  /** Whether there must be room for two generations, and the service must not be UNHEALTHY. */
+  readonly state: boolean;
+  /** From the commit of a generation until the next reload. 0. */
+  readonly minIntervalMs: number;
+  /** No reload begins in these, local time. */
+  readonly freeze: readonly FreezeWindow[];
+}
+
+/** What is to happen while the service cannot keep up. */
+export interface DegradeConfig {
+  /** Checked, and as it is written: see src/circuit/when.ts. */
+  readonly when: string;
+  /** Of 100. */
+  readonly weight: number;
+  readonly run: readonly string[] | null;
+  readonly runOver: readonly string[] | null;
+}
+
 export interface Config {
   /** [a-z0-9][a-z0-9_.-]*, at most 64 characters: names the unit, the directories and the journal's identifier. */
   readonly name: string;
@@ -97,6 +118,8 @@ export interface Config {
     /** What one worker may give to the next generation. 256 MiB. */
     readonly stateMaxBytes: number;
   };
+  /** Absent in what an older batond wrote. */
+  readonly admission?: AdmissionConfig;
   readonly release: {
     /** The symlink to the release, absolute, as written; null where none is watched. */
     readonly current: string | null;
@@ -118,6 +141,8 @@ export interface Config {
     /** Then the hook and its group are killed. 60 s. */
     readonly timeoutMs: number;
   };
+  /** Absent in what an older batond wrote. */
+  readonly degrade?: readonly DegradeConfig[];
   readonly stop: {
     /** From SIGTERM to a worker until SIGKILL to its group. 5 s. */
     readonly killTimeoutMs: number;
@@ -139,7 +164,11 @@ export interface Config {
   readonly probes?: ProbesConfig;
   readonly health?: HealthConfig;
   /** Null: nothing is served but on the control socket. */
-  readonly admin?: { readonly listen: ListenerConfig['address'] | null };
+  readonly admin?: {
+    readonly listen: ListenerConfig['address'] | null;
+    /** Absent in what an older batond wrote. */
+    readonly agent?: ListenerConfig['address'] | null;
+  };
   /** Who may speak to the service beside root and its own user; who may act may read. */
   readonly control: { readonly read: readonly Account[]; readonly act: readonly Account[] };
   readonly log: { readonly level: LogLevel };

@@ -1,6 +1,7 @@
 /**
  * What is wrong between keys that are each right. A key that was refused already takes no part.
  */
+import { type FreezeWindow, hasDay } from '../admission/freeze.js';
 import { formatAddress } from './address.js';
 import type { ListenerConfig } from './config.js';
 import { formatDuration } from './duration.js';
@@ -34,6 +35,7 @@ export function crossCheck(settings: Settings, document: TomlDocument | null, pr
   checkListeners(settings, document, problems);
   checkRules(settings, document, problems);
   checkProbes(settings, report);
+  checkFreeze(settings, document, problems);
   if (settings.get('release.verify')?.value === 'signature' && !settings.has('release.public_key')) {
     report('release.verify', '"signature" needs a release.public_key to check it with');
   }
@@ -141,5 +143,16 @@ function checkRules(settings: Settings, document: TomlDocument | null, problems:
     if (delay !== null && action !== 'retry' && action !== 'standby') {
       report([...path, 'delay'], `"${action}" has no delay of its own: that is for "retry" and "standby"`);
     }
+  }
+}
+
+/** A window from 22:00 to Mon 06:00 has no meaning that two people would agree on, nor has one that ends as it begins. */
+function checkFreeze(settings: Settings, document: TomlDocument | null, problems: Problem[]): void {
+  const windows = (settings.get('upgrade.freeze')?.value ?? []) as readonly FreezeWindow[];
+  for (const [index, { from, to }] of windows.entries()) {
+    const path: Path = ['upgrade', 'freeze', index, 'to'];
+    const report = (text: string) => problems.push({ place: document!.placeOf(path), key: formatPath(path), text });
+    if (hasDay(from) !== hasDay(to)) report(`"${to}" does not go with "${from}": write a day in both, or in none`);
+    else if (from === to) report(`"${to}" is when it begins too: a window must have an end`);
   }
 }

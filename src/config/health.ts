@@ -27,8 +27,11 @@ export function buildProbes(values: Values): ProbesConfig {
 
 /** A port alone is that of this machine: what is told here is not for everybody. */
 export function buildAdmin(values: Values): NonNullable<Config['admin']> {
-  const listen = values['admin.listen'] as NonNullable<Config['admin']>['listen'];
-  return { listen: listen?.kind === 'tcp' && listen.host === null ? { ...listen, host: '127.0.0.1' } : listen };
+  const [listen, agent] = [values['admin.listen'], values['admin.agent']].map((value) => {
+    const address = value as NonNullable<Config['admin']>['listen'];
+    return address?.kind === 'tcp' && address.host === null ? { ...address, host: '127.0.0.1' } : address;
+  });
+  return { listen: listen ?? null, agent: agent ?? null };
 }
 
 export function healthOf({ health }: Config): HealthConfig {

@@ -6,6 +6,7 @@
  * allowed in words of this table, which no library's messages do, and its import would cost each reload 4 ms.
  */
 
+import { WEEK_TIME } from '../admission/freeze.js';
 import { ACTIONS, CAUSES } from '../healing/rules.js';
 import { SIGNAL_NAMES } from '../signals.js';
 
@@ -27,6 +28,8 @@ export type KeyType =
   /** Users and groups of this machine. */
   | { readonly kind: 'accounts' }
   | { readonly kind: 'address' }
+  /** When a circuit fires: see src/circuit/when.ts. */
+  | { readonly kind: 'condition' }
   | { readonly kind: 'tables'; readonly keys: Readonly<Record<string, Key>> };
 
 export interface Key {
@@ -154,6 +157,42 @@ export const RULE_KEYS = {
   },
 } as const satisfies Record<string, Key>;
 
+const WEEK_TIME_TYPE = {
+  kind: 'text',
+  pattern: WEEK_TIME,
+  allowed: 'a time of the week such as "Fri 18:00", or of every day such as "22:00"',
+} as const;
+
+export const FREEZE_KEYS = {
+  from: {
+    type: WEEK_TIME_TYPE,
+    default: null,
+    required: true,
+    about: 'When it begins, in local time: "Fri 18:00", or "22:00" for every day.',
+  },
+  to: { type: WEEK_TIME_TYPE, default: null, required: true, about: 'When it ends, written in the same way.' },
+} as const satisfies Record<string, Key>;
+
+export const DEGRADE_KEYS = {
+  when: {
+    type: { kind: 'condition' },
+    default: null,
+    required: true,
+    about: 'Conditions, and for how long one of them must hold: "cpu_throttled|memory_pressure|p99>1200ms for 30s".',
+  },
+  weight: {
+    type: { kind: 'integer', min: 0, max: 100 },
+    default: 100,
+    about: 'How many hundredths of its traffic the service should then get; of several that fire the lowest.',
+  },
+  run: {
+    type: argv,
+    default: null,
+    about: 'A program and its arguments, run when it fires; hooks.timeout is its too.',
+  },
+  run_over: { type: argv, default: null, about: 'The same, run when it is over.' },
+} as const satisfies Record<string, Key>;
+
 export const KEYS = {
   name: {
     type: NAME,
@@ -265,6 +304,21 @@ export const KEYS = {
     default: '256MiB',
     about: 'The most that one worker may give to the next generation with state.save; more is refused.',
   },
+  'upgrade.admission': {
+    type: { kind: 'choice', of: ['on', 'off'] },
+    default: 'on',
+    about: 'Whether a reload is refused where there is no room for two generations, or the service is UNHEALTHY.',
+  },
+  'upgrade.min_interval': {
+    type: durationOrNone,
+    default: '0s',
+    about: 'A reload is refused until the generation that serves has done so for so long.',
+  },
+  'upgrade.freeze': {
+    type: { kind: 'tables', keys: FREEZE_KEYS },
+    default: null,
+    about: 'Windows of the week in which no reload begins, such as [{ from = "Fri 18:00", to = "Mon 06:00" }].',
+  },
   'release.current': {
     type: { kind: 'path' },
     default: null,
@@ -314,6 +368,11 @@ export const KEYS = {
     type: duration,
     default: '60s',
     about: 'How long a hook may take before it and all that it started are killed.',
+  },
+  degrade: {
+    type: { kind: 'tables', keys: DEGRADE_KEYS },
+    default: null,
+    about: 'What is to happen while the service cannot keep up: a lower weight for load balancers, a program.',
   },
   'stop.kill_timeout': {
     type: duration,
@@ -443,6 +502,11 @@ export const KEYS = {
     default: '30s',
     about: 'UNHEALTHY for so long within upgrade.regret: the generation is given up for the last good one.',
   },
+  'admin.agent': {
+    type: { kind: 'address' },
+    default: null,
+    about: 'Where HAProxy asks by agent-check what weight the service should have: a port, or a host and a port.',
+  },
   'admin.listen': {
     type: { kind: 'address' },
     default: null,
@@ -507,6 +571,8 @@ export function allowed(type: KeyType): string {
       return 'a list such as ["user:alice", "group:ops"]';
     case 'address':
       return '"8080", "0.0.0.0:8080", "[::1]:8080", "/run/shop.sock" or "@shop"';
+    case 'condition':
+      return 'conditions such as "cpu_throttled|memory_pressure|p99>1200ms for 30s"';
     case 'tables':
       return 'tables';
   }

@@ -5,9 +5,10 @@
  */
 import { dirname, resolve } from 'node:path';
 import { BatondError } from '../errors.js';
+import { buildAdmission } from './admission.js';
 import { settingsOfDocument } from './check-document.js';
 import { checkReleasePaths } from './check-release-paths.js';
-import type { Config, ListenerConfig, Program } from './config.js';
+import type { Config, DegradeConfig, ListenerConfig, Program } from './config.js';
 import { crossCheck, ONLY_OF_ENTRIES } from './cross-checks.js';
 import { healingRules } from './healing-rules.js';
 import { buildAdmin, buildHealth, buildProbes } from './health.js';
@@ -146,6 +147,7 @@ function build(
       regretMs: values['upgrade.regret'],
       stateMaxBytes: values['upgrade.state_max'],
     },
+    admission: buildAdmission(values),
     release: {
       current: values['release.current'] === null ? null : resolve(home, values['release.current']),
       debounceMs: values['release.debounce'],
@@ -160,6 +162,7 @@ function build(
       onError: values['hooks.on_error'],
       timeoutMs: values['hooks.timeout'],
     },
+    degrade: degradesOf(values.degrade),
     stop: { killTimeoutMs: values['stop.kill_timeout'] },
     restart: {
       delayMs: values['restart.delay'],
@@ -175,6 +178,13 @@ function build(
     control: { read: values['control.read'], act: values['control.act'] },
     log: { level: values['log.level'] },
   };
+}
+
+function degradesOf(tables: unknown): DegradeConfig[] {
+  const written = (tables ?? []) as readonly (Omit<DegradeConfig, 'runOver'> & {
+    run_over: DegradeConfig['runOver'];
+  })[];
+  return written.map(({ run_over: runOver, ...rest }) => ({ ...rest, runOver }));
 }
 
 function originsOf(settings: Settings, program: Program, nameOrigin: string): Readonly<Record<string, string>> {

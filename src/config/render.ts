@@ -4,6 +4,7 @@
  */
 import { type Account, formatAccount } from './account.js';
 import { formatAddress } from './address.js';
+import { admissionOf } from './admission.js';
 import type { Config, ProbeConfig } from './config.js';
 import { formatDuration } from './duration.js';
 import { describeRule } from './healing-rules.js';
@@ -57,7 +58,9 @@ function rowsOf(config: Config): [string, string][] {
     ...(program.kind === 'node' ? [['upgrade.probe', upgrade.probe ?? 'none'] as [string, string]] : []),
     ['upgrade.regret', formatDuration(upgrade.regretMs)],
     ...(program.kind === 'node' ? [['upgrade.state_max', formatSize(upgrade.stateMaxBytes)] as [string, string]] : []),
+    ...admissionRows(config),
     ...releaseRows(config),
+    ...(config.degrade ?? []).map(({ when, weight }): [string, string] => ['degrade', `${when}: weight ${weight}`]),
     ['stop.kill_timeout', formatDuration(config.stop.killTimeoutMs)],
     ['restart.delay', formatDuration(restart.delayMs)],
     ['restart.delay_max', formatDuration(restart.delayMaxMs)],
@@ -103,7 +106,17 @@ function healthRows(config: Config): [string, string][] {
     ['health.recover_samples', `${levels.recoverSamples}`],
     ['health.check_timeout', formatDuration(checkTimeoutMs)],
     ['health.regret_after', formatDuration(regretAfterMs)],
+    ...(config.admin?.agent == null ? [] : [['admin.agent', formatAddress(config.admin.agent)] as [string, string]]),
     ['admin.listen', listen === null ? 'nowhere' : formatAddress(listen)],
+  ];
+}
+
+function admissionRows(config: Config): [string, string][] {
+  const { state, minIntervalMs, freeze } = admissionOf(config);
+  return [
+    ['upgrade.admission', state ? 'on' : 'off'],
+    ['upgrade.min_interval', formatDuration(minIntervalMs)],
+    ['upgrade.freeze', freeze.map(({ from, to }) => `${from} to ${to}`).join(', ') || 'never'],
   ];
 }
 

@@ -70,14 +70,14 @@ export class ControlClient {
   }
 
   /** Asks for a reload and stays until the verdict; ending this process before the commit abandons the reload. */
-  async reload(onLine: (line: ReloadLine) => void, { noOldAfterMs }: ReloadOptions): Promise<ReloadOutcome> {
-    const query = noOldAfterMs === null ? '' : `?no_old_after_ms=${noOldAfterMs}`;
-    return this.#followReload(`/v1/reload${query}`, onLine, noOldAfterMs !== null);
+  async reload(onLine: (line: ReloadLine) => void, { noOldAfterMs, force }: ReloadOptions): Promise<ReloadOutcome> {
+    const path = target('/v1/reload', { no_old_after_ms: noOldAfterMs, force: force ? 1 : null });
+    return this.#followReload(path, onLine, noOldAfterMs !== null);
   }
 
   /** As `reload`; `to` is a generation, null the last good release. Throws NO_ROLLBACK_TARGET too. */
-  async rollback(onLine: (line: ReloadLine) => void, { to }: RollbackOptions): Promise<ReloadOutcome> {
-    return this.#followReload(`/v1/rollback${to === null ? '' : `?to=${to}`}`, onLine, false);
+  async rollback(onLine: (line: ReloadLine) => void, { to, force }: RollbackOptions): Promise<ReloadOutcome> {
+    return this.#followReload(target('/v1/rollback', { to, force: force ? 1 : null }), onLine, false);
   }
 
   async #followReload(
@@ -166,6 +166,12 @@ export class ControlClient {
     const facts = { name: this.#name, socket: this.#sockets.join(' nor '), user: selfText() };
     throw new BatondError(denied === undefined ? 'NOT_RUNNING' : 'NO_PERMISSION', facts, denied);
   }
+}
+
+/** The path with what is asked for; what is null is not said, so that a service of before understands the rest. */
+function target(path: string, query: Readonly<Record<string, number | null>>): string {
+  const said = Object.entries(query).flatMap(([name, value]) => (value === null ? [] : [`${name}=${value}`]));
+  return said.length === 0 ? path : `${path}?${said.join('&')}`;
 }
 
 function selfText(): string {

@@ -3,6 +3,7 @@
  *
  *   GET  /v1/status   one JSON object, `Status`
  *   POST /v1/reload   200 and a stream of JSON lines, `ReloadLine`, the last one the verdict; 409 when one is under way.
+ *                     429 with Retry-After when it may not begin now, whatever the release: with ?force=1 it does.
  *                     With ?no_old_after_ms=N no older generation runs N milliseconds after the commit, and the stream
  *                     goes on until it is so: then `old-gone` is its last line
  *   GET  /v1/reports  the reports of the last reloads in short, `ReportSummary[]`, the oldest first
@@ -67,11 +68,15 @@ export type ReloadLine =
 export interface ReloadOptions {
   /** After so many milliseconds from the commit no older generation runs; null leaves each its own deadline. */
   readonly noOldAfterMs: number | null;
+  /** Begins it whatever speaks against that: no room, UNHEALTHY, a freeze window, upgrade.min_interval. */
+  readonly force: boolean;
 }
 
 export interface RollbackOptions {
   /** The generation whose release is to serve again; null is the last good one. */
   readonly to: number | null;
+  /** As in `ReloadOptions`. */
+  readonly force: boolean;
 }
 
 export interface HistoryRow extends Omit<HistoryEntry, 'release' | 'root'> {
@@ -225,6 +230,8 @@ export interface Status {
   readonly listeners: readonly { readonly name: string; readonly address: string; readonly origin: string }[];
   /** Absent in what an older supervisor says. */
   readonly health?: { readonly level: Level; readonly trust: number | null };
+  /** How many hundredths of its traffic load balancers should send: see [[degrade]]. An older supervisor does not say it. */
+  readonly weight?: number;
   readonly lastReload: ReloadOutcome | null;
   /** Null where the configuration in use is that of the last start or reload. */
   readonly configProblem: ConfigProblem | null;

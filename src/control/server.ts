@@ -14,6 +14,7 @@ import { Admission } from './admission.js';
 import type { Action, Audit } from './audit.js';
 import { coalesce } from './coalesce.js';
 import type { HistoryRow, ReloadOptions, ReportSummary, RollbackOptions, Status } from './messages.js';
+import { reloadOptions, rollbackOptions } from './options.js';
 import { type Peer, printable, userText } from './peer.js';
 import { ReloadClient } from './reload-client.js';
 import type { Right, Rights } from './rights.js';
@@ -29,7 +30,7 @@ const NEVER_MS = 2 ** 31 - 1;
 
 export interface ControlHandlers {
   status(): Promise<Status>;
-  /** Throws BUSY and the like; afterwards the client is told everything through its stream. */
+  /** Throws BUSY, NO_ROOM and the like; afterwards the client is told everything through its stream. */
   reload(client: ReloadClient, options: ReloadOptions): void;
   /** As `reload`; throws NO_ROLLBACK_TARGET too. */
   rollback(client: ReloadClient, options: RollbackOptions): void;
@@ -148,6 +149,8 @@ export class ControlServer {
       const known =
         error instanceof BatondError ? error : new BatondError('CONTROL_FAILED', { reason: String(error) }, error);
       const status = STATUS[known.code] ?? 503;
+      const { retryAfterSeconds } = known.facts;
+      if (retryAfterSeconds !== undefined) response.setHeader('retry-after', `${retryAfterSeconds}`);
       send(response, status, { code: known.code, message: known.message, exitStatus: known.exitStatus });
     }
   }
@@ -206,6 +209,7 @@ const RIGHTS: Readonly<Record<string, { readonly right: Right; readonly what: st
   'GET /v1/history': { right: 'read', what: 'see the history of' },
   'GET /healthz': { right: 'read', what: 'see the health of' },
   'GET /readyz': { right: 'read', what: 'see the health of' },
+  'GET /weight': { right: 'read', what: 'see the weight of' },
   'GET /livez': { right: 'read', what: 'see the health of' },
   'POST /v1/reload': { right: 'act', what: 'reload' },
   'POST /v1/rollback': { right: 'act', what: 'roll back' },
@@ -224,36 +228,20 @@ function limitBody(request: IncomingMessage): void {
 
 const STATUS: Partial<Record<ErrorCode, number>> = {
   BUSY: 409,
+  NO_ROOM: 429,
+  UNHEALTHY: 429,
+  FROZEN: 429,
+  TOO_SOON: 429,
   NOT_PERMITTED: 403,
   NO_REPORT: 404,
   NO_ROLLBACK_TARGET: 404,
   REQUEST_INVALID: 400,
 };
 
-/** The longest time that may be asked for; Node's timers know no more than 2^31 milliseconds either. */
-const MAX_NO_OLD_AFTER_MS = 24 * 60 * 60 * 1_000;
-
-function reloadOptions(query: URLSearchParams): ReloadOptions {
-  const text = query.get('no_old_after_ms');
-  if (text === null) return { noOldAfterMs: null };
-  const noOldAfterMs = Number(text);
-  if (/^\d+$/.test(text) && noOldAfterMs > 0 && noOldAfterMs <= MAX_NO_OLD_AFTER_MS) return { noOldAfterMs };
-  throw new BatondError('REQUEST_INVALID', {
-    problem: `no_old_after_ms is ${text}: 1 to ${MAX_NO_OLD_AFTER_MS} milliseconds`,
-  });
-}
-
-function rollbackOptions(query: URLSearchParams): RollbackOptions {
-  const text = query.get('to');
-  if (text === null) return { to: null };
-  if (/^[1-9]\d{0,14}$/.test(text)) return { to: Number(text) };
-  throw new BatondError('REQUEST_INVALID', { problem: `to is ${text}: the number of a generation` });
-}
-
-function send(response: ServerResponse, status: number, body: object): void {
-  const text = `${JSON.stringify(body)}\n`;
+function send(response: ServerResponse, status: number, body: object | string): void {
+  const text = typeof body === 'string' ? body : `${JSON.stringify(body)}\n`;
   response.writeHead(status, {
-    'content-type': 'application/json',
+    'content-type': typeof body === 'string' ? 'text/plain; charset=utf-8' : 'application/json',
     'content-length': Buffer.byteLength(text),
     connection: 'close',
   });

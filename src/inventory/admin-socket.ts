@@ -20,24 +20,28 @@ export interface AdminRecord {
   readonly file: SocketFile | null;
 }
 
-const KIND = 'admin';
+/** What answers on it: HTTP, or HAProxy's agent check. */
+export type AdminKind = 'admin' | 'agent';
+
 /** So many may wait while there is no supervisor. */
 const BACKLOG = 128;
 
 export class AdminSocket {
+  readonly kind: AdminKind;
   readonly record: AdminRecord;
   readonly #descriptor: Descriptor;
 
-  private constructor(record: AdminRecord, fd: Fd) {
+  private constructor(kind: AdminKind, record: AdminRecord, fd: Fd) {
+    this.kind = kind;
     this.record = record;
     this.#descriptor = new Descriptor(fd);
   }
 
   /** Bound and listening. Throws what bind(2), listen(2) or the look-up of a host's name throws. */
-  static async bind(listen: Address): Promise<AdminSocket> {
+  static async bind(kind: AdminKind, listen: Address): Promise<AdminSocket> {
     const unix = listen.kind === 'unix';
     const fd = await bindAddress(unix ? listen : { ...listen, ipv6Only: false, reusePort: false, ordinal: 0 });
-    const socket = new AdminSocket({ listen, file: unix ? fileAt(listen.path) : null }, fd);
+    const socket = new AdminSocket(kind, { listen, file: unix ? fileAt(listen.path) : null }, fd);
     try {
       // What is told there is for whoever asks; who can reach the file is a matter of its folder.
       if (socket.record.file !== null) chmodSync(socket.record.file.path, 0o666);
@@ -50,12 +54,12 @@ export class AdminSocket {
   }
 
   /** Takes the one that was inherited out of these; null where there is none. */
-  static take(fds: Map<string, Fd>, record: AdminRecord | null): AdminSocket | null {
+  static take(kind: AdminKind, fds: Map<string, Fd>, record: AdminRecord | null): AdminSocket | null {
     let taken: AdminSocket | null = null;
     for (const [name, fd] of [...fds]) {
-      if (!isAdmin(name)) continue;
+      if (!name.startsWith(`${kind}.`)) continue;
       fds.delete(name);
-      if (taken === null) taken = new AdminSocket(record ?? recordOf(fd), fd);
+      if (taken === null) taken = new AdminSocket(kind, record ?? recordOf(fd), fd);
       else native().close(fd);
     }
     return taken;
@@ -68,7 +72,7 @@ export class AdminSocket {
 
   /** Its name in a snapshot: another address is another name, since the fd store goes by names alone. */
   get name(): string {
-    return adminName(this.record);
+    return adminName(this.kind, this.record);
   }
 
   isOf(listen: Address): boolean {
@@ -84,12 +88,8 @@ export class AdminSocket {
   }
 }
 
-export function adminName({ listen }: AdminRecord): string {
-  return `${KIND}.${formatAddress(listen)}`;
-}
-
-export function isAdmin(name: string): boolean {
-  return name.startsWith(`${KIND}.`);
+export function adminName(kind: AdminKind, { listen }: AdminRecord): string {
+  return `${kind}.${formatAddress(listen)}`;
 }
 
 /** Where nothing is on record but the descriptor. */

@@ -3,6 +3,7 @@
  * there is nobody left to go back to.
  */
 import type { ListenAddress, StateAbility } from '../channel/messages.js';
+import { RULE_STATES, type RuleRecord } from '../circuit/rule.js';
 import { isOutcome } from '../control/check-line.js';
 import type { Restart } from '../healing/budget.js';
 import { CAUSES } from '../healing/rules.js';
@@ -172,6 +173,14 @@ const isOpenReport = isShape<OpenReport>({
   drainSinceMs: isMapOf(isNumber, isCountText),
 });
 
+const isRule = isShape<RuleRecord>({
+  when: isText,
+  state: isOneOf(...RULE_STATES),
+  sinceMs: isNumber,
+  weight: isCount,
+  due: isNullOr(isOneOf('run', 'run_over')),
+});
+
 const isPatient = isShape<NonNullable<Snapshot['patient']>[number]>({ report: isCount, sinceMs: isNumber });
 const isTickets = isShape<NonNullable<Secrets['tickets']>>({ secret: isText, madeAtMs: isNumber });
 
@@ -212,6 +221,8 @@ const isWellFormed = isShape<Snapshot & Secrets>({
   attempt: isAbsentOr(isNullOr(isAttempt)),
   tried: isAbsentOr(isNullOr(isText)),
   admin: isAbsentOr(isNullOr(isAdminRecord)),
+  agent: isAbsentOr(isNullOr(isAdminRecord)),
+  rules: isAbsentOr(isListOf(isRule)),
   mirrored: isAbsentOr(isFlag),
   oomKills: isAbsentOr(isNullOr(isCount)),
   tickets: isAbsentOr(isNullOr(isTickets)),

@@ -2,6 +2,7 @@
  * The inventory: all that makes the service live. A supervisor is replaceable because everything that it must not lose
  * is in here and can be written down as plain data with a list of named descriptors, and restored from the two.
  */
+import type { RuleRecord } from '../circuit/rule.js';
 import type { ReloadOutcome } from '../control/messages.js';
 import { type Fd, native } from '../native.js';
 import type { Release } from '../release/release.js';
@@ -40,6 +41,10 @@ export interface Snapshot {
   readonly tried?: string | null;
   /** Where load balancers ask: its descriptor is `admin.<address>`. */
   readonly admin?: AdminRecord | null;
+  /** The same for HAProxy's agent check: its descriptor is `agent.<address>`. */
+  readonly agent?: AdminRecord | null;
+  /** Of [[degrade]], and where each stands. */
+  readonly rules?: readonly RuleRecord[];
   /** Its descriptors are in the fd store, under the names of stored-names.ts. */
   readonly mirrored?: boolean;
   /** How many processes the kernel had killed for memory in the service's control group; null where nobody counts. */

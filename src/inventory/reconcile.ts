@@ -63,8 +63,11 @@ export function reconcile(recorded: Snapshot, stored: ReadonlySet<string>): Reco
     return { ...generation, role, claims, workers };
   });
   for (const name of BESIDE) take(name);
-  if (recorded.admin != null && !take(adminName(recorded.admin)))
-    remarks.push('the admin listener is missing: it is bound again');
+  for (const kind of ['admin', 'agent'] as const) {
+    const record = recorded[kind];
+    if (record != null && !take(adminName(kind, record)))
+      remarks.push(`the ${kind} listener is missing: it is bound again`);
+  }
   for (const { report } of recorded.patient ?? []) take(`patient.${report}`);
 
   if (isOfAnotherTime(recorded, generations, stored)) return null;

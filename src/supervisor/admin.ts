@@ -3,22 +3,32 @@
  * is loaded where one is configured, and it is served on whatever socket was inherited until the one that the config
  * names is there. A socket that cannot be had refuses a start or a reload, and never ends a service that runs.
  */
-import type { HealthSource } from '../admin/routes.js';
-import type { AdminServer } from '../admin/server.js';
 import { type Address, formatAddress } from '../config/address.js';
 import { BatondError } from '../errors.js';
-import { type AdminRecord, AdminSocket } from '../inventory/admin-socket.js';
+import { type AdminKind, type AdminRecord, AdminSocket } from '../inventory/admin-socket.js';
 import type { NamedFds } from '../inventory/inventory.js';
 import type { Log } from '../log.js';
+import type { Fd } from '../native.js';
+
+const KEYS: Readonly<Record<AdminKind, string>> = { admin: 'admin.listen', agent: 'admin.agent' };
 
 /** Longer than any of its connections lasts by itself. */
 const FINISH_MS = 3_000;
 
+/** What answers on the socket: `AdminServer`, `AgentServer`. */
+export interface Answering {
+  listen(fd: Fd): void;
+  pause(): void;
+  idle(): Promise<void>;
+}
+
 export interface AdminHost {
+  readonly kind: AdminKind;
   /** Null: none is configured. */
   readonly listen: Address | null;
   readonly log: Log;
-  health(): HealthSource;
+  /** Loads what answers. */
+  server(): Promise<Answering>;
   /** The socket is another one. */
   changed(): void;
 }
@@ -26,7 +36,7 @@ export interface AdminHost {
 export class Admin {
   readonly #host: AdminHost;
   #socket: AdminSocket | null = null;
-  #server: AdminServer | null = null;
+  #server: Answering | null = null;
   #serves = false;
   #closed = false;
   #problem: string | null = null;
@@ -51,7 +61,7 @@ export class Admin {
 
   /** Takes what was inherited. */
   take(fds: NamedFds, record: AdminRecord | null): void {
-    this.#socket = AdminSocket.take(fds, record);
+    this.#socket = AdminSocket.take(this.#host.kind, fds, record);
   }
 
   /** Serves on what there is; who waits in its queue is answered. */
@@ -112,7 +122,7 @@ export class Admin {
 
   #then(act: () => Promise<void>): void {
     this.#work = this.#work.then(act).catch((error: Error) => {
-      this.#problem = `Nothing is served on admin.listen: ${error.message}.`;
+      this.#problem = `Nothing is served on ${KEYS[this.#host.kind]}: ${error.message}.`;
       this.#host.log.error({ event: 'admin', err: error }, this.#problem);
       this.#host.changed();
     });
@@ -125,9 +135,9 @@ export class Admin {
     let next: AdminSocket | null = null;
     if (listen !== null) {
       try {
-        next = await AdminSocket.bind(listen);
+        next = await AdminSocket.bind(this.#host.kind, listen);
       } catch (error) {
-        const facts = { name: `admin (${formatAddress(listen)})`, reason: (error as Error).message };
+        const facts = { name: `${this.#host.kind} (${formatAddress(listen)})`, reason: (error as Error).message };
         throw new BatondError('LISTENER_NOT_BOUND', facts, error);
       }
     }
@@ -147,9 +157,8 @@ export class Admin {
 
   async #listen(): Promise<void> {
     if (this.#server === null) {
-      const { AdminServer } = await import('../admin/server.js');
-      const { healthRoutes } = await import('../admin/routes.js');
-      this.#server ??= new AdminServer(healthRoutes(this.#host.health()));
+      const server = await this.#host.server();
+      this.#server ??= server;
     }
     if (this.#serves && this.#socket !== null && !this.#closed) this.#server.listen(this.#socket.fd);
   }

@@ -8,8 +8,10 @@ import type { ReportFiles } from '../inventory/report-files.js';
 import { monotonicMs } from '../process/monotonic.js';
 import { managedBy } from '../systemd/managed-by.js';
 import { VERSION } from '../version.js';
-import type { Admin } from './admin.js';
+import type { Admitter } from './admitter.js';
+import type { Degrading } from './degrading.js';
 import type { Deployment } from './deployment.js';
+import type { Doors } from './doors.js';
 import type { Handover } from './handover.js';
 import type { HealthKeeper } from './health-keeper.js';
 import type { History } from './history.js';
@@ -21,7 +23,9 @@ import { generationStatus } from './status.js';
 import { summarize } from './summary.js';
 
 export interface AnswersHost {
-  readonly admin: Admin;
+  readonly admin: Doors;
+  readonly admitter: Admitter;
+  readonly degrading: Degrading;
   readonly deployment: Deployment;
   readonly handover: Handover;
   readonly health: HealthKeeper;
@@ -58,24 +62,41 @@ export class Answers {
         origin: listener.origin,
       })),
       health: { level: this.#host.health.level, trust: this.#host.health.trust },
+      weight: this.weight,
       lastReload: inventory.lastReload,
       configProblem: options.configProblem,
       summary: this.summary(),
     };
   }
 
+  /** How many hundredths of its traffic load balancers should send. */
+  get weight(): number {
+    return this.downBecause === null ? this.#host.degrading.weight : 0;
+  }
+
+  /** Why it serves nobody; null while it does. */
+  get downBecause(): 'stopping' | 'starting' | null {
+    const { stopping, inventory } = this.#situation;
+    if (stopping) return 'stopping';
+    return inventory.incumbent === null ? 'starting' : null;
+  }
+
   /** How things stand, in sentences. */
   summary(): string {
-    const { admin, deployment, handover, health, mirror, roller } = this.#host;
+    const { admin, admitter, degrading, deployment, handover, health, mirror, roller } = this.#host;
     const { inventory, options, stopping } = this.#situation;
     const { doing } = deployment;
     const { problem } = mirror;
+    const { waiting } = admitter;
+    const { saying } = degrading;
     return [
       summarize(inventory, roller.state, !handover.idle, stopping),
       ...(health.sentence === null || stopping ? [] : [health.sentence]),
       ...options.remarks,
       ...(admin.problem === null ? [] : [admin.problem]),
       ...(doing === null ? [] : [doing]),
+      ...(saying === null ? [] : [saying]),
+      ...(waiting === null ? [] : [waiting]),
       ...(problem === null ? [] : [`A supervisor that dies cannot be replaced whole: ${problem}.`]),
     ].join(' ');
   }

@@ -6,8 +6,9 @@ import type { ControlServer } from '../control/server.js';
 import { BatondError } from '../errors.js';
 import type { NamedFds, Secrets, Snapshot } from '../inventory/inventory.js';
 import type { Mirror, Mirrored } from '../inventory/mirror.js';
-import type { Admin } from './admin.js';
 import type { Attempts } from './attempts.js';
+import type { Degrading } from './degrading.js';
+import type { Doors } from './doors.js';
 import type { Drainer } from './drainer.js';
 import type { HealthAnswers } from './health-answers.js';
 import type { HealthKeeper } from './health-keeper.js';
@@ -28,8 +29,9 @@ const LAST_WORDS_MS = 5_000;
 export type ControlGate = Pick<ControlServer, 'fd' | 'pause' | 'resume' | 'close'>;
 
 export interface CustodyHost {
-  readonly admin: Admin;
+  readonly admin: Doors;
   readonly attempts: Attempts;
+  readonly degrading: Degrading;
   readonly client: WaitingClient;
   readonly drainer: Drainer;
   readonly health: HealthKeeper;
@@ -59,7 +61,8 @@ export class Custody {
 
   /** Acts on the inventory from here on. */
   activate(): void {
-    const { drainer, health, probes, tickets, restarter, announce } = this.#host;
+    const { announce, degrading, drainer, health, probes, restarter, tickets } = this.#host;
+    degrading.activate();
     drainer.activate();
     tickets.activate();
     restarter.activate();
@@ -70,13 +73,15 @@ export class Custody {
 
   /** Reads nothing and does nothing more, so that a snapshot does not age. */
   async freeze(): Promise<void> {
-    const { admin, drainer, health, healthAnswers, listening, mirror, probes, restarter, tickets } = this.#host;
+    const { admin, degrading, drainer, health, healthAnswers, listening, mirror, probes, restarter, tickets } =
+      this.#host;
     const { inventory } = this.#situation;
     this.control?.pause();
     admin.pause();
     health.freeze();
     probes.freeze();
     healthAnswers.freeze();
+    degrading.freeze();
     drainer.freeze();
     restarter.freeze();
     tickets.freeze();
@@ -110,7 +115,7 @@ export class Custody {
 
   /** All that the next supervisor gets; the descriptors are lent. */
   snapshot(): { state: Snapshot & Secrets; fds: NamedFds } {
-    const { admin, attempts, client: waiting, oom, reporter, tickets } = this.#host;
+    const { admin, attempts, client: waiting, degrading, oom, reporter, tickets } = this.#host;
     const { state, fds } = this.#situation.inventory.snapshot();
     if (this.control !== null) fds.set('control', this.control.fd);
     const client = waiting.fd;
@@ -122,7 +127,8 @@ export class Custody {
       reports: reporter.record,
       attempt: attempts.current,
       tried: attempts.tried,
-      admin: admin.give(fds),
+      ...admin.give(fds),
+      rules: degrading.record,
       mirrored: true,
       oomKills: oom.record,
       tickets: tickets.record,

@@ -5,8 +5,8 @@
 import type { ControlServer } from '../control/server.js';
 import { BatondError, EXIT } from '../errors.js';
 import type { Mirror } from '../inventory/mirror.js';
-import type { Admin } from './admin.js';
 import type { Deployment } from './deployment.js';
+import type { Doors } from './doors.js';
 import type { Drainer } from './drainer.js';
 import type { Handover } from './handover.js';
 import type { HealthKeeper } from './health-keeper.js';
@@ -22,7 +22,7 @@ const STOP_MARGIN_MS = 5_000;
 const LAST_WORDS_MS = 5_000;
 
 export interface EndingHost {
-  readonly admin: Admin;
+  readonly admin: Doors;
   readonly deployment: Deployment;
   readonly drainer: Drainer;
   readonly handover: Handover;
@@ -34,7 +34,7 @@ export interface EndingHost {
   readonly roller: Roller;
   control(): Pick<ControlServer, 'close'> | null;
   /** Nothing is begun unasked any more. */
-  stopWatching(): void;
+  stopWatching(cause: BatondError): void;
   announce(): void;
 }
 
@@ -95,7 +95,7 @@ export class Ending {
     this.#situation.stopping = true;
     log.info({ event: 'stop' }, 'stopping: no new connections, what is in flight is finished');
     const cause = new BatondError('STOPPING', { name: config.name });
-    this.#host.stopWatching();
+    this.#host.stopWatching(cause);
     handover.abort(cause);
     deployment.stop(cause);
     roller.abort(cause);

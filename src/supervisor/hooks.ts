@@ -1,5 +1,5 @@
 /**
- * Runs one hook: a program of the user's at a certain moment of a reload. It is a process of its own session, its output
+ * Runs one hook: a program of the user's at a certain moment of a reload, or when a circuit fires or is over. It is a process of its own session, its output
  * goes to the log line by line, and at its deadline it is killed with its group. Nothing here decides what its failure
  * means.
  */
@@ -13,7 +13,7 @@ import { describeExit, type Exit, Process } from '../process/process.js';
 import { findProgram } from '../release/runtime.js';
 import { makeBlocking } from '../systemd/journal-stream.js';
 
-export type HookName = 'pre_reload' | 'post_reload' | 'on_error';
+export type HookName = 'pre_reload' | 'post_reload' | 'on_error' | 'run' | 'run_over';
 
 export interface HookRun {
   readonly hook: HookName;
@@ -101,7 +101,7 @@ function start({ argv, cwd, env }: HookRun): Started {
       fds: [nothing.fd, their.fd, their.fd],
       parent: 'self',
       newSession: true,
-      // It acts for a reload that ends with the supervisor.
+      // It acts for what ends with the supervisor, or is begun again by the next.
       deathSignal: constants.signals.SIGKILL,
     });
     const process = new Process(spawned.pid, spawned.pidfd, onExit);

@@ -12,6 +12,7 @@ import { monotonicMs } from '../process/monotonic.js';
 import { isSameRelease } from '../release/compare.js';
 import { readTarget } from '../release/current.js';
 import type { Release } from '../release/release.js';
+import type { Admitter } from './admitter.js';
 import type { Attempts } from './attempts.js';
 import type { Deployment } from './deployment.js';
 import type { FirstStart } from './first-start.js';
@@ -24,6 +25,7 @@ import type { Situation } from './situation.js';
 import type { WaitingClient } from './waiting-client.js';
 
 export interface ReloadsHost {
+  readonly admitter: Admitter;
   readonly attempts: Attempts;
   readonly client: WaitingClient;
   readonly deployment: Deployment;
@@ -53,15 +55,16 @@ export class Reloads {
     return !handover.idle || roller.state !== 'steady' || deployment.busy;
   }
 
-  /** Asks for a reload; the client hears the rest. Throws BUSY and STOPPING. */
-  reload(client: ReloadClient, { noOldAfterMs }: ReloadOptions): void {
+  /** Asks for a reload; the client hears the rest. Throws BUSY, STOPPING and what `Admitter` throws. */
+  reload(client: ReloadClient, { noOldAfterMs, force }: ReloadOptions): void {
     this.#refuseOthers();
+    if (!force) this.#host.admitter.require('reload');
     this.#host.attempts.noOldAfterMs = noOldAfterMs;
     this.#begin(client, 'reload', null);
   }
 
   /** The same, to a release of before. Throws NO_ROLLBACK_TARGET too. */
-  rollback(client: ReloadClient, { to }: RollbackOptions): void {
+  rollback(client: ReloadClient, { to, force }: RollbackOptions): void {
     this.#refuseOthers();
     const { attempts, good, history } = this.#host;
     const serving = this.#situation.inventory.incumbent?.release;
@@ -70,6 +73,7 @@ export class Reloads {
     const refuse = (reason: string) => new BatondError('NO_ROLLBACK_TARGET', { reason });
     if (release === null) throw refuse('no other release has served that is still there');
     if (isSameRelease(release, serving)) throw refuse(`generation ${to} is of the release that serves`);
+    if (!force) this.#host.admitter.require('rollback');
     attempts.noOldAfterMs = null;
     this.#begin(client, 'rollback', release);
   }
@@ -198,6 +202,7 @@ export class Reloads {
   #begin(client: ReloadClient | null, kind: 'reload' | 'watch' | 'rollback', release: Release | null): void {
     const { attempts, reporter, handover, announce } = this.#host;
     const { options, inventory } = this.#situation;
+    this.#host.admitter.forget();
     const { current } = options.config.release;
     const target = current === null ? null : readTarget(current);
     attempts.isTried(target);

@@ -42,7 +42,7 @@ export function salvage(
       leftovers.push(there);
       newest = Math.max(newest, generation);
     } else if (kind === 'control') names.set('control', there);
-    else if (kind === 'admin') names.set(`admin.${id}`, there);
+    else if (kind === 'admin' || kind === 'agent') names.set(`${kind}.${id}`, there);
     else if (kind === 'client') {
       names.set('client', there);
       report = Number(id);

@@ -9,7 +9,7 @@ import type { HealthSource } from '../admin/routes.js';
 import { healthOf, probesOf } from '../config/health.js';
 import type { HistoryRow, ReloadOptions, ReportSummary, RollbackOptions, Status } from '../control/messages.js';
 import { ReloadClient } from '../control/reload-client.js';
-import { EXIT } from '../errors.js';
+import { type BatondError, EXIT } from '../errors.js';
 import type { Generation } from '../inventory/generation.js';
 import { Inventory, type NamedFds, type Secrets, type Snapshot } from '../inventory/inventory.js';
 import { Mirror } from '../inventory/mirror.js';
@@ -21,11 +21,14 @@ import type { Activated } from '../systemd/activation.js';
 import { ROLLBACK_ENVIRONMENT } from '../takeover/messages.js';
 import { adoptActivated } from './activated.js';
 import { Admin } from './admin.js';
+import { Admitter } from './admitter.js';
 import { Answers } from './answers.js';
 import { Attempts } from './attempts.js';
 import { CurrentWatch } from './current-watch.js';
 import { type ControlGate, Custody } from './custody.js';
+import { Degrading } from './degrading.js';
 import { Deployment } from './deployment.js';
+import { Doors } from './doors.js';
 import { Drainer } from './drainer.js';
 import { Ending } from './ending.js';
 import { FirstStart } from './first-start.js';
@@ -63,12 +66,13 @@ function storedBy(state: Snapshot & Secrets, fds: NamedFds): string[] {
 
 export class Supervisor {
   readonly #situation: Situation;
-  readonly #admin: Admin;
+  readonly #admin: Doors;
   readonly #answers: Answers;
   readonly #attempts: Attempts;
   readonly #client = new WaitingClient();
   readonly #currentWatch: CurrentWatch;
   readonly #custody: Custody;
+  readonly #degrading: Degrading;
   readonly #deployment: Deployment;
   readonly #drainer: Drainer;
   readonly #ending: Ending;
@@ -114,12 +118,30 @@ export class Supervisor {
       changed: announce,
     });
     this.#healthAnswers = new HealthAnswers(situation, this.#health, health.checkTimeoutMs, () => this.alive);
-    this.#admin = new Admin({
-      listen: config.admin?.listen ?? null,
-      log,
-      health: () => this.#healthAnswers,
-      changed: () => this.#mirror.flush(),
-    });
+    const changed = () => this.#mirror.flush();
+    this.#admin = new Doors(
+      new Admin({
+        kind: 'admin',
+        listen: config.admin?.listen ?? null,
+        log,
+        server: async () => {
+          const { AdminServer } = await import('../admin/server.js');
+          const { healthRoutes } = await import('../admin/routes.js');
+          return new AdminServer(healthRoutes(this.health));
+        },
+        changed,
+      }),
+      new Admin({
+        kind: 'agent',
+        listen: config.admin?.agent ?? null,
+        log,
+        server: async () => {
+          const { AgentServer, agentLine } = await import('../admin/agent.js');
+          return new AgentServer(() => agentLine(this.#answers.weight, this.#answers.downBecause));
+        },
+        changed,
+      }),
+    );
     this.#probes = new Probes({
       get inventory() {
         return situation.inventory;
@@ -229,10 +251,26 @@ export class Supervisor {
       failed: (cause) => this.#reloads.takeoverFailed(cause),
       exit: () => void this.#admin.finished().then(() => this.#ending.end(EXIT.ok)),
     });
+    this.#degrading = new Degrading({
+      config,
+      env,
+      log,
+      incumbent: () => situation.inventory.incumbent,
+      level: () => this.#health.level,
+      announce,
+    });
     const parts = {
       admin: this.#admin,
+      admitter: new Admitter({
+        config,
+        log,
+        incumbent: () => situation.inventory.incumbent,
+        level: () => this.#health.level,
+        announce,
+      }),
       attempts: this.#attempts,
       client: this.#client,
+      degrading: this.#degrading,
       deployment: this.#deployment,
       drainer: this.#drainer,
       good: this.#good,
@@ -258,7 +296,10 @@ export class Supervisor {
       },
     };
     this.#custody = new Custody(situation, parts);
-    const stopWatching = () => this.#currentWatch.close();
+    const stopWatching = (cause: BatondError) => {
+      this.#currentWatch.close();
+      this.#degrading.stop(cause);
+    };
     this.#ending = new Ending(situation, { ...parts, control: () => this.#custody.control, stopWatching });
     this.#reloads = new Reloads(situation, { ...parts, firstStart: () => this.#firstStart });
     this.#firstStart = new FirstStart(situation, { ...parts, ending: this.#ending });
@@ -280,7 +321,19 @@ export class Supervisor {
 
   /** What is told of its health. */
   get health(): HealthSource {
-    return this.#healthAnswers;
+    const [health, answers] = [this.#healthAnswers, this.#answers];
+    return {
+      get alive() {
+        return health.alive;
+      },
+      get readiness() {
+        return health.readiness;
+      },
+      get weight() {
+        return answers.weight;
+      },
+      report: (check) => health.report(check),
+    };
   }
 
   set control(control: ControlGate) {
@@ -296,6 +349,7 @@ export class Supervisor {
     this.#probes.activate();
     for (const one of activated) adoptActivated(one, inventory.listeners, options.log);
     this.#good.read();
+    this.#degrading.activate();
     inventory.nextGeneration = this.#history.nextGeneration;
     this.#firstStart.begin(options.release!);
     void this.#currentWatch.begin();
@@ -369,12 +423,13 @@ export class Supervisor {
     const client = fds.get('client');
     fds.delete('client');
     this.#client.takePatient(state.patient ?? [], fds);
-    this.#admin.take(fds, state.admin ?? null);
+    this.#admin.take(fds, state);
     const { runtimeDirectory } = this.#situation.options.paths;
     this.#situation.inventory = Inventory.restore(state, fds, runtimeDirectory, this.#workforce.events);
     if (state.reports !== undefined) this.#reporter.restore(state.reports);
     this.#attempts.noOldAfterMs = state.noOldAfterMs ?? null;
     this.#oom.restore(state.oomKills ?? null);
+    this.#degrading.restore(state.rules ?? []);
     this.#tickets.restore(state.tickets ?? null);
     const sinceMs = state.reloadSinceMs ?? monotonicMs();
     this.#reloads.attend(client === undefined ? null : ReloadClient.adopt(client), sinceMs);

@@ -55,6 +55,7 @@ beforeAll(() => {
       stop: () => {},
       health: {
         alive: true,
+        weight: 100,
         readiness: { ready: true, accepting: 1, stopping: false },
         report: async (check) => {
           throw new BatondError('NO_CHECK', { check, known: '' });
@@ -199,7 +200,7 @@ fuzz(
     const client = new ControlClient('shop', { RUNTIME_DIRECTORY: folder });
     await outcomes(client.status());
     await outcomes(client.reports());
-    const verdict = await outcomes(client.reload(() => {}, { noOldAfterMs: null }));
+    const verdict = await outcomes(client.reload(() => {}, { noOldAfterMs: null, force: false }));
     if (verdict !== null) expect(isOutcome(verdict)).toBe(true);
   },
   { share: 0.02 },

@@ -1,5 +1,7 @@
 /** Valid snapshots, reports and state files, to be read as they are or damaged. */
+
 import fc from 'fast-check';
+import { RULE_STATES } from '../../src/circuit/rule.js';
 import type { ReloadOutcome } from '../../src/control/messages.js';
 import { CAUSES } from '../../src/healing/rules.js';
 import type { Attempt } from '../../src/inventory/attempt.js';
@@ -208,6 +210,16 @@ const attempt: fc.Arbitrary<Attempt> = fc.record({
   outcome: or(outcome),
 });
 
+const door = or(
+  fc.record({
+    listen: fc.oneof(
+      fc.record({ kind: fc.constant('tcp' as const), host: or(short), port: fc.nat(65_535) }),
+      fc.record({ kind: fc.constant('unix' as const), path: short }),
+    ),
+    file: or(fc.record({ path: short, id: short, keep: or(short) })),
+  }),
+);
+
 export const snapshot: fc.Arbitrary<Snapshot & Secrets> = fc.record(
   {
     version: fc.constant(1),
@@ -227,13 +239,15 @@ export const snapshot: fc.Arbitrary<Snapshot & Secrets> = fc.record(
     attempt: or(attempt),
     tried: or(short),
     oomKills: or(count),
-    admin: or(
+    admin: door,
+    agent: door,
+    rules: list(
       fc.record({
-        listen: fc.oneof(
-          fc.record({ kind: fc.constant('tcp' as const), host: or(short), port: fc.nat(65_535) }),
-          fc.record({ kind: fc.constant('unix' as const), path: short }),
-        ),
-        file: or(fc.record({ path: short, id: short, keep: or(short) })),
+        when: short,
+        state: fc.constantFrom(...RULE_STATES),
+        sinceMs: ms,
+        weight: count,
+        due: fc.constantFrom(null, 'run' as const, 'run_over' as const),
       }),
     ),
     tickets: or(fc.record({ secret: short, madeAtMs: ms })),

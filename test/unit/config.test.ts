@@ -56,11 +56,11 @@ const BAD_VALUES: readonly (readonly [toml: string, message: string])[] = [
   ['[stop]\nbanana = 1', '3: stop.banana: unknown key; known here are kill_timeout'],
   [
     'banana = 1',
-    '2: banana: unknown key; known at the top are name, entry, args, command, runtime, runtime_args, directory, workers, ready, env, listener, on_dependency_failure, healing, upgrade, release, hooks, stop, restart, probe, health, admin, control, log',
+    '2: banana: unknown key; known at the top are name, entry, args, command, runtime, runtime_args, directory, workers, ready, env, listener, on_dependency_failure, healing, upgrade, release, hooks, degrade, stop, restart, probe, health, admin, control, log',
   ],
   [
     '"a b" = 1\nworkers = 1',
-    `2: "a b": unknown key; known at the top are ${'name, entry, args, command, runtime, runtime_args, directory, workers, ready, env, listener, on_dependency_failure, healing, upgrade, release, hooks, stop, restart, probe, health, admin, control, log'}`,
+    `2: "a b": unknown key; known at the top are ${'name, entry, args, command, runtime, runtime_args, directory, workers, ready, env, listener, on_dependency_failure, healing, upgrade, release, hooks, degrade, stop, restart, probe, health, admin, control, log'}`,
   ],
   ['upgrade.probee = "/"', '2: upgrade.probee: unknown key; did you mean probe?'],
   ['upgrade = { probee = "/" }', '2: upgrade.probee: unknown key; did you mean probe?'],
@@ -262,6 +262,37 @@ const BAD_VALUES: readonly (readonly [toml: string, message: string])[] = [
     '[[listener]]\nname = "a"\naddress = "@x"\n[[listener]]\nname = "b"\naddress = "@x"',
     '7: listener[1].address: "@x" is that of listener[0] already',
   ],
+  // Circuits.
+  ['[[degrade]]\nwhen = "p99"', '3: degrade[0].when: "p99" has no limit: write "p99>1200ms"'],
+  [
+    '[[degrade]]\nwhen = 5',
+    '3: degrade[0].when: 5 is not allowed: conditions such as "cpu_throttled|memory_pressure|p99>1200ms for 30s"',
+  ],
+  ['[[degrade]]\nweight = 20', '2: degrade[0].when: it is missing'],
+  ['[[degrade]]\nwhen = "p99>1s"\nweight = 101', '4: degrade[0].weight: 101 is out of range: an integer from 0 to 100'],
+  [
+    '[[degrade]]\nwhen = "p99>1s"\nrun = []',
+    '4: degrade[0].run: an empty list is not allowed: a list of strings, at least one',
+  ],
+  // Freeze windows.
+  [
+    '[upgrade]\nfreeze = [{ from = "Friday", to = "Mon 06:00" }]',
+    '3: upgrade.freeze[0].from: "Friday" is not allowed: a time of the week such as "Fri 18:00", or of every day such as "22:00"',
+  ],
+  ['[upgrade]\nfreeze = [{ from = "22:00" }]', '3: upgrade.freeze[0].to: it is missing'],
+  [
+    '[upgrade]\nfreeze = [{ from = "22:00", til = "1", to = "Mon 06:00" }]',
+    '3: upgrade.freeze[0].til: unknown key; known here are from, to',
+  ],
+  [
+    '[[upgrade.freeze]]\nfrom = "22:00"\nto = "Mon 06:00"',
+    '4: upgrade.freeze[0].to: "Mon 06:00" does not go with "22:00": write a day in both, or in none',
+  ],
+  [
+    '[[upgrade.freeze]]\nfrom = "22:00"\nto = "22:00"',
+    '4: upgrade.freeze[0].to: "22:00" is when it begins too: a window must have an end',
+  ],
+  ['[upgrade]\nfreeze = "Fri"', '3: upgrade.freeze: "Fri" is not a list of tables: write [[upgrade.freeze]]'],
   ['command = ["x"]', '2: command: entry is there too: a service is one or the other'],
 ];
 
@@ -440,6 +471,8 @@ describe('what comes out', () => {
         regretMs: 300_000,
         stateMaxBytes: 256 * 2 ** 20,
       },
+      admission: { state: true, minIntervalMs: 0, freeze: [] },
+      degrade: [],
       release: { current: null, debounceMs: 200, recheckMs: 30_000, verify: 'off', publicKey: null, revert: false },
       hooks: { preReload: null, postReload: null, onError: null, timeoutMs: 60_000 },
       stop: { killTimeoutMs: 5000 },
@@ -456,7 +489,7 @@ describe('what comes out', () => {
         checkTimeoutMs: 1_000,
         regretAfterMs: 30_000,
       },
-      admin: { listen: null },
+      admin: { listen: null, agent: null },
       control: { read: [], act: [] },
       log: { level: 'info' },
     });
@@ -508,7 +541,7 @@ interval = "2s"
     ['0.0.0.0:9100', '0.0.0.0'],
   ])('the admin listener %s is that of %s', (listen, host) => {
     write(`entry = "a.js"\nadmin.listen = "${listen}"\n`);
-    expect(load().admin).toEqual({ listen: { kind: 'tcp', host, port: 9100 } });
+    expect(load().admin).toEqual({ listen: { kind: 'tcp', host, port: 9100 }, agent: null });
   });
 
   test('every key of the file arrives', () => {
@@ -728,6 +761,9 @@ describe('the summary', () => {
       ['upgrade.probe', 'none', 'default'],
       ['upgrade.regret', '5m', 'default'],
       ['upgrade.state_max', '256MiB', 'default'],
+      ['upgrade.admission', 'on', 'default'],
+      ['upgrade.min_interval', '0s', 'default'],
+      ['upgrade.freeze', 'never', 'default'],
       ['release.current', 'none watched', 'default'],
       ['release.verify', 'off', 'default'],
       ['stop.kill_timeout', '5s', 'default'],

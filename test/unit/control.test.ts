@@ -83,7 +83,7 @@ describe('a client', () => {
     const heard: unknown[] = [];
     const answer = head + lines.map((line) => `${JSON.stringify(line)}\n`).join('');
     const outcome = await answering(answer, (client) =>
-      client.reload((line) => heard.push(line), { noOldAfterMs: null }),
+      client.reload((line) => heard.push(line), { noOldAfterMs: null, force: false }),
     );
     expect(outcome).toEqual(verdict);
     expect(heard).toEqual([lines[0], verdict]);
@@ -91,7 +91,7 @@ describe('a client', () => {
 
   test('takes no verdict that lacks an exit status', async () => {
     const { exitStatus: _, ...rest } = verdict;
-    const ask = (client: ControlClient) => client.reload(() => {}, { noOldAfterMs: null });
+    const ask = (client: ControlClient) => client.reload(() => {}, { noOldAfterMs: null, force: false });
     await expect(answering(`${head}${JSON.stringify(rest)}\n`, ask)).rejects.toMatchObject({ code: 'CONTROL_FAILED' });
   });
 });

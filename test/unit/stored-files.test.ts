@@ -63,7 +63,13 @@ test('the last good configuration comes back as it was, and nobody else may read
 });
 
 /** What an older batond has not written: the defaults then hold. */
-const YOUNGER: ReadonlySet<string> = new Set(['probes', 'health', 'admin'] satisfies (keyof Config)[]);
+const YOUNGER: ReadonlySet<string> = new Set([
+  'admission',
+  'degrade',
+  'probes',
+  'health',
+  'admin',
+] satisfies (keyof Config)[]);
 
 test('a last good configuration that is damaged, or of another version, is none', () => {
   const path = join(folder, 'last-good.json');

@@ -1,0 +1,34 @@
+/** What a request to reload or to roll back asks for in its query; what it asks for wrongly is refused. Pure. */
+import { BatondError } from '../errors.js';
+import type { ReloadOptions, RollbackOptions } from './messages.js';
+
+/** The longest time that may be asked for; Node's timers know no more than 2^31 milliseconds either. */
+const MAX_NO_OLD_AFTER_MS = 24 * 60 * 60 * 1_000;
+
+/** Throws REQUEST_INVALID. */
+export function reloadOptions(query: URLSearchParams): ReloadOptions {
+  const force = isForced(query);
+  const text = query.get('no_old_after_ms');
+  if (text === null) return { noOldAfterMs: null, force };
+  const noOldAfterMs = Number(text);
+  if (/^\d+$/.test(text) && noOldAfterMs > 0 && noOldAfterMs <= MAX_NO_OLD_AFTER_MS) return { noOldAfterMs, force };
+  throw new BatondError('REQUEST_INVALID', {
+    problem: `no_old_after_ms is ${text}: 1 to ${MAX_NO_OLD_AFTER_MS} milliseconds`,
+  });
+}
+
+/** Throws REQUEST_INVALID. */
+export function rollbackOptions(query: URLSearchParams): RollbackOptions {
+  const force = isForced(query);
+  const text = query.get('to');
+  if (text === null) return { to: null, force };
+  if (/^[1-9]\d{0,14}$/.test(text)) return { to: Number(text), force };
+  throw new BatondError('REQUEST_INVALID', { problem: `to is ${text}: the number of a generation` });
+}
+
+function isForced(query: URLSearchParams): boolean {
+  const text = query.get('force');
+  if (text === null || text === '0') return false;
+  if (text === '1') return true;
+  throw new BatondError('REQUEST_INVALID', { problem: `force is ${text}: 0 or 1` });
+}
