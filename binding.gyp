@@ -16,6 +16,7 @@
         'native/pidfd.cc',
         'native/poll.cc',
         'native/prctl.cc',
+        'native/reuse_port.cc',
         'native/rlimit.cc',
         'native/socket.cc',
         'native/spawn.cc',

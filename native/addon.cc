@@ -19,12 +19,17 @@ static Napi::Object init(Napi::Env, Napi::Object exports) {
   add<connect_unix>(exports, "connectUnix");
   add<send>(exports, "send");
   add<receive>(exports, "receive");
+  add<peek>(exports, "peek");
   add<poll>(exports, "poll");
   add<socket_name>(exports, "socketName");
   add<socket_info>(exports, "socketInfo");
   add<peer_credentials>(exports, "peerCredentials");
   add<peer_groups>(exports, "peerGroups");
   add<set_pass_credentials>(exports, "setPassCredentials");
+  add<set_receive_low_water>(exports, "setReceiveLowWater");
+  add<listener_info>(exports, "listenerInfo");
+  add<set_reuse_port>(exports, "setReusePort");
+  add<attach_reuse_port_program>(exports, "attachReusePortProgram");
   add<dup>(exports, "dup");
   add<close>(exports, "close");
   add<same_file>(exports, "sameFile");

@@ -23,8 +23,15 @@ Napi::Value socket_info(Call);
 Napi::Value peer_credentials(Call);
 Napi::Value peer_groups(Call);
 void set_pass_credentials(Call);
+void set_receive_low_water(Call);
+Napi::Value listener_info(Call);
+
+// reuse_port.cc
+void set_reuse_port(Call);
+void attach_reuse_port_program(Call);
 
 // message.cc
+Napi::Value peek(Call);
 Napi::Value send(Call);
 Napi::Value receive(Call);
 

@@ -143,4 +143,16 @@ Napi::Value receive(Call info) {
   return result;
 }
 
+Napi::Value peek(Call info) {
+  Napi::Env env = info.Env();
+  int fd = to_int(info[0], "fd");
+  const uint32_t max_bytes = to_uint(info[1], "maxBytes");
+  std::unique_ptr<char[]> bytes(new (std::nothrow) char[max_bytes]);
+  if (!bytes) throw system_error(env, ENOMEM, "recv");
+  ssize_t seen = retry_interrupted([&] { return ::recv(fd, bytes.get(), max_bytes, MSG_PEEK | MSG_DONTWAIT); });
+  if (seen == -1 && would_block()) return env.Null();
+  if (seen == -1) throw_errno(env, "recv");
+  return Napi::Buffer<char>::Copy(env, bytes.get(), static_cast<size_t>(seen));
+}
+
 }  // namespace batond

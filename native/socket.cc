@@ -1,5 +1,6 @@
 // Sockets are made, named and asked here; what goes through them is in message.cc.
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #include <vector>
@@ -141,6 +142,33 @@ Napi::Value peer_groups(Call info) {
 
 void set_pass_credentials(Call info) {
   set_option(info.Env(), to_int(info[0], "fd"), SOL_SOCKET, SO_PASSCRED, to_bool(info[1], "on"));
+}
+
+void set_receive_low_water(Call info) {
+  set_option(info.Env(), to_int(info[0], "fd"), SOL_SOCKET, SO_RCVLOWAT, to_int(info[1], "bytes"));
+}
+
+// Of a TCP socket that listens; TCP_INFO of any other is that of a connection.
+Napi::Value listener_info(Call info) {
+  Napi::Env env = info.Env();
+  int fd = to_int(info[0], "fd");
+  tcp_info facts = {};
+  socklen_t length = sizeof facts;
+  if (::getsockopt(fd, IPPROTO_TCP, TCP_INFO, &facts, &length) == -1) throw_errno(env, "getsockopt");
+  if (get_option(env, fd, SO_ACCEPTCONN) == 0) throw system_error(env, EINVAL, "getsockopt");
+  int ipv6_only = 0;
+  length = sizeof ipv6_only;
+  if (get_option(env, fd, SO_DOMAIN) == AF_INET6 &&
+      ::getsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &ipv6_only, &length) == -1) {
+    throw_errno(env, "getsockopt");
+  }
+  auto result = Napi::Object::New(env);
+  // tcp_get_info() of the kernel tells the accept queue in these two, which a listener has no other use for.
+  result.Set("waiting", facts.tcpi_unacked);
+  result.Set("backlog", facts.tcpi_sacked);
+  result.Set("ipv6Only", Napi::Boolean::New(env, ipv6_only != 0));
+  result.Set("reusePort", Napi::Boolean::New(env, get_option(env, fd, SO_REUSEPORT) != 0));
+  return result;
 }
 
 }  // namespace batond

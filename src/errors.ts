@@ -112,6 +112,10 @@ export const ERRORS = {
     EXIT.refused,
     (f) => `a worker of generation ${f.generation} did not answer its probe: ${f.reason}`,
   ),
+  CANARY_NOT_POSSIBLE: row(
+    EXIT.refused,
+    (f) => `no share of new connections can go to generation ${f.generation} first: ${f.reason}`,
+  ),
   STATE_NOT_SAVED: row(EXIT.refused, (f) => `worker ${f.worker} did not save its state: ${f.reason}`),
   STATE_TOO_LARGE: row(
     EXIT.refused,

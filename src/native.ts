@@ -28,6 +28,18 @@ export interface SocketInfo {
   readonly listening: boolean;
 }
 
+/** What a TCP socket that listens has waiting, and how it is bound. */
+export interface ListenerInfo {
+  /** Connections that nobody has accepted yet. */
+  readonly waiting: number;
+  /** How many may wait, as listen(2) was told and the kernel cut it. */
+  readonly backlog: number;
+  /** IPV6_V6ONLY, ipv6(7); false for other families. */
+  readonly ipv6Only: boolean;
+  /** SO_REUSEPORT, socket(7). */
+  readonly reusePort: boolean;
+}
+
 export interface BindOptions {
   readonly type: SocketType;
   readonly address: SocketAddress;
@@ -168,6 +180,8 @@ export interface Native {
   send(fd: Fd, data: Uint8Array, options?: SendOptions): number | null;
   /** recvmsg(2) with MSG_CMSG_CLOEXEC and MSG_DONTWAIT. `null` where nothing is there. */
   receive(fd: Fd, maxBytes: number, maxFds: number): Received | null;
+  /** recv(2) with MSG_PEEK and MSG_DONTWAIT: what has come, unconsumed. Empty at the end; `null` where nothing is there. */
+  peek(fd: Fd, maxBytes: number): Buffer | null;
   /** poll(2) on one descriptor, blocking this thread. `null` when `timeoutMs` passed (-1: no limit). */
   poll(fd: Fd, interest: { readable: boolean; writable: boolean }, timeoutMs: number): Ready | null;
   /** getsockname(2). */
@@ -180,6 +194,18 @@ export interface Native {
   peerGroups(fd: Fd): number[];
   /** setsockopt(2): SO_PASSCRED; `receive` then tells the sender. */
   setPassCredentials(fd: Fd, on: boolean): void;
+  /** setsockopt(2): SO_RCVLOWAT, so many bytes make a stream readable; they are counted from the first that is unread. */
+  setReceiveLowWater(fd: Fd, bytes: number): void;
+  /** getsockopt(2): TCP_INFO and how it is bound. Throws EOPNOTSUPP for no TCP socket, EINVAL for one that does not listen. */
+  listenerInfo(fd: Fd): ListenerInfo;
+  /** setsockopt(2): SO_REUSEPORT. */
+  setReusePort(fd: Fd, on: boolean): void;
+  /**
+   * setsockopt(2): SO_ATTACH_REUSEPORT_CBPF. The program, four numbers an instruction (code, jt, jf, k), says which
+   * socket of the group a new connection goes to, by the order in which they joined; one that is there is replaced in
+   * one step. Throws EINVAL for a listening socket that is in no group.
+   */
+  attachReusePortProgram(fd: Fd, program: readonly number[]): void;
   /** fcntl(2): F_DUPFD_CLOEXEC. */
   dup(fd: Fd): Fd;
   /** close(2). */

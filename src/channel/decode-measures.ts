@@ -13,6 +13,7 @@ export const isMeasures = isShape<Measures>({
   requests: isCount,
   inFlight: isCount,
   connections: isCount,
+  accepted: isAbsentOr(isCount),
   rssBytes: isNumber,
   heapUsedBytes: isNumber,
   utilization: isNumber,
@@ -26,7 +27,8 @@ export const isMeasures = isShape<Measures>({
 type Message = Extract<FromWorker, { type: 'measures' }>;
 
 /** What an older preload does not say. */
-const ABSENT: Pick<Measures, 'errors' | 'aborted' | 'latency' | 'loop' | 'delay'> = {
+const ABSENT: Pick<Measures, 'accepted' | 'errors' | 'aborted' | 'latency' | 'loop' | 'delay'> = {
+  accepted: 0,
   errors: 0,
   aborted: 0,
   latency: noLatency(),

@@ -9,6 +9,17 @@ type Fields = Record<string, unknown>;
 const isText = (value: unknown): boolean => typeof value === 'string';
 const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0;
 const isTexts = (value: unknown): boolean => value === null || (Array.isArray(value) && value.every(isText));
+const isAccepts = (value: unknown): boolean => value === 'all' || value === 'main' || value === 'canary';
+
+const isNames = (value: unknown): boolean => Array.isArray(value) && value.every(isText);
+const isShare = (value: unknown): boolean => isCount(value) && (value as number) <= 1_000;
+
+function isDiversion(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  const { by, name, value: said, share } = value as Fields;
+  if (!isShare(share)) return false;
+  return by === 'chance' || ((by === 'header' || by === 'cookie') && isText(name) && (said === null || isText(said)));
+}
 
 interface Row {
   readonly check: (message: Fields) => boolean;
@@ -20,7 +31,8 @@ const ROWS: Record<ToWorker['type'], Row> = {
   listener: { check: (m) => isCount(m.id) && isText(m.name), fds: 1 },
   refused: { check: (m) => isCount(m.id) && isText(m.code), fds: 0 },
   ping: { check: (m) => isCount(m.id), fds: 0 },
-  open: { check: (m) => isCount(m.id), fds: 0 },
+  open: { check: (m) => isCount(m.id) && (m.on === undefined || isAccepts(m.on)), fds: 0 },
+  canary: { check: (m) => isText(m.name), fds: 1 },
   pause: { check: (m) => isCount(m.id), fds: 0 },
   drain: {
     check: (m) =>
@@ -28,6 +40,7 @@ const ROWS: Record<ToWorker['type'], Row> = {
     fds: 0,
   },
   link: { check: (m) => isText(m.peer), fds: 1 },
+  divert: { check: (m) => isDiversion(m.diversion) && isNames(m.listeners), fds: 0 },
   measure: { check: (m) => isCount(m.id) && (m.delay === undefined || typeof m.delay === 'boolean'), fds: 0 },
   check: { check: (m) => isCount(m.id) && Number.isFinite(m.timeoutMs) && isTexts(m.names), fds: 0 },
   resources: { check: (m) => isCount(m.id), fds: 0 },

@@ -9,17 +9,21 @@ const isPort = (value: unknown): value is number => isCount(value) && value <= 6
 const isFlag = (value: unknown): value is boolean => typeof value === 'boolean';
 const isMeasure = (value: unknown): value is number => typeof value === 'number' && Number.isFinite(value);
 
+const isAccepts = (value: unknown): boolean => value === 'all' || value === 'main' || value === 'canary';
+/** What an older preload does not say. */
+const isAbsentOr = (value: unknown, check: (value: unknown) => boolean): boolean => value === undefined || check(value);
+
 type Fields = Record<string, unknown>;
 
 const CHECKS: Record<FromWorker['type'], (message: Fields) => boolean> = {
-  hello: (m) => isCount(m.version) && isText(m.node, 64),
+  hello: (m) => isCount(m.version) && isText(m.node, 64) && isAbsentOr(m.canaries, isFlag),
   listen: (m) => isCount(m.id) && isListenAddress(m.address) && isCount(m.backlog) && m.backlog <= 0x7fff_ffff,
   listening: (m) => isText(m.name, 256),
   unlisten: (m) => isText(m.name, 256),
   ready: (m) => m.by === 'listen' || m.by === 'notify' || m.by === 'load',
   fatal: (m) => isText(m.message, 16_384),
   pong: (m) => isCount(m.id),
-  opened: (m) => isCount(m.id),
+  opened: (m) => isCount(m.id) && isAbsentOr(m.on, isAccepts),
   paused: (m) => isCount(m.id),
   drained: (m) => isCount(m.id) && isTally(m.tally),
   measures: (m) => isCount(m.id) && isMeasures(m),
@@ -31,7 +35,13 @@ const CHECKS: Record<FromWorker['type'], (message: Fields) => boolean> = {
   holdings: (m) => isCount(m.id) && isHoldings(m),
   checks: isChecks,
   checked: isChecked,
-  standing: (m) => isCount(m.id) && isFlag(m.ready) && isFlag(m.open) && isFlag(m.draining) && isNames(m.listening),
+  standing: (m) =>
+    isCount(m.id) &&
+    isFlag(m.ready) &&
+    isFlag(m.open) &&
+    isAbsentOr(m.on, isAccepts) &&
+    isFlag(m.draining) &&
+    isNames(m.listening),
 };
 
 /** As many as a service may have listeners. */

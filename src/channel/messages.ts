@@ -16,10 +16,12 @@
  *      |  <-- state {saves, restores} -------------- |   the app has registered that
  *      |  --- save {to} ---------------------------> |   <-- saved {to} + memfd      or unsaved
  *      |  --- restore {from} + memfd --------------> |   <-- restored {from}         or unrestored
- *      |  --- open {id} ---------------------------> |   <-- opened {id}     accepts from here
+ *      |  --- canary {name} + fd ------------------> |   the second socket of a listener that it has
+ *      |  --- open {id, on} -----------------------> |   <-- opened {id, on} accepts from here, on those sockets alone
  *      |  --- pause {id} --------------------------> |   <-- paused {id}     accepts no more; `open` resumes
  *      |  --- link {peer} + fd --------------------> |   a direct channel to a worker of the other generation
  *      |  --- drain {id, idle, timeoutMs} ---------> |   <-- drained {id}    nothing in flight, no connection left
+ *      |  --- divert {diversion, listeners} -------> |   hands new connections to those that a `link` says take them
  *      |  --- measure {id, delay?} ----------------> |   <-- measures {id, ...}
  *      |  <-- checks {names} ---------------------- |   the app has registered these
  *      |  --- check {id, timeoutMs, names} --------> |   <-- checked {id, results}
@@ -31,6 +33,8 @@
  * and `drain` can come any number of times, and each is answered.
  */
 import type { CheckResult } from './checks.js';
+
+import type { Diversion } from './diversion.js';
 
 export const CHANNEL_VERSION = 1;
 
@@ -69,6 +73,12 @@ export type ListenAddress =
 export type ReadyBy = 'listen' | 'notify' | 'load';
 
 /**
+ * What a worker accepts on where listeners have second sockets: both, the first alone, or the second alone. Listeners
+ * that have none are accepted on by 'all' and 'main'.
+ */
+export type Accepts = 'all' | 'main' | 'canary';
+
+/**
  * How late the event loop was: samples since the start of the worker, as long as it was watched. `over` are counts by
  * bucket of LATENCY_BOUNDS_MS.
  */
@@ -89,6 +99,8 @@ export interface Measures {
   /** Requests begun and not yet answered. */
   readonly inFlight: number;
   readonly connections: number;
+  /** Connections since the start of the worker, those that came from another one included; 0 of an older preload. */
+  readonly accepted: number;
   readonly rssBytes: number;
   readonly heapUsedBytes: number;
   /** performance.eventLoopUtilization() since the last measure, 0 to 1. */
@@ -157,13 +169,16 @@ export interface Standing {
   readonly ready: boolean;
   /** It accepts. */
   readonly open: boolean;
+  /** On which sockets, where it does. An older preload knows of one alone and does not say. */
+  readonly on?: Accepts;
   readonly draining: boolean;
   /** The listeners that its servers listen on. */
   readonly listening: readonly string[];
 }
 
 export type FromWorker =
-  | { readonly type: 'hello'; readonly version: number; readonly node: string }
+  /** `canaries`: it understands `canary`; absent in what an older preload says. */
+  | { readonly type: 'hello'; readonly version: number; readonly node: string; readonly canaries?: boolean }
   | { readonly type: 'listen'; readonly id: number; readonly address: ListenAddress; readonly backlog: number }
   | { readonly type: 'listening'; readonly name: string }
   /** The app closed that server. */
@@ -172,7 +187,7 @@ export type FromWorker =
   /** An exception that nobody caught: the reason of the exit that follows. */
   | { readonly type: 'fatal'; readonly message: string }
   | { readonly type: 'pong'; readonly id: number }
-  | { readonly type: 'opened'; readonly id: number }
+  | { readonly type: 'opened'; readonly id: number; readonly on?: Accepts }
   | { readonly type: 'paused'; readonly id: number }
   | { readonly type: 'drained'; readonly id: number; readonly tally: DrainTally }
   | ({ readonly type: 'measures'; readonly id: number } & Measures)
@@ -191,7 +206,10 @@ export type ToWorker =
   | { readonly type: 'listener'; readonly id: number; readonly name: string }
   | { readonly type: 'refused'; readonly id: number; readonly code: string }
   | { readonly type: 'ping'; readonly id: number }
-  | { readonly type: 'open'; readonly id: number }
+  /** From here on it accepts on these and on no other; absent is 'all'. */
+  | { readonly type: 'open'; readonly id: number; readonly on?: Accepts }
+  /** With one descriptor: the second socket of the listener of that name. It may come again. */
+  | { readonly type: 'canary'; readonly name: string }
   | { readonly type: 'pause'; readonly id: number }
   /**
    * 'move': what can move goes over the links, the rest is treated as with 'wait'. 'wait': an idle connection is answered
@@ -200,7 +218,14 @@ export type ToWorker =
    */
   | { readonly type: 'drain'; readonly id: number; readonly idle: Idle; readonly timeoutMs: number }
   /** With one descriptor: a direct channel to that worker, see peer-messages.ts. Either end may send. */
-  | { readonly type: 'link'; readonly peer: string }
+  | {
+      readonly type: 'link';
+      readonly peer: string;
+      /** The peer is one of a candidate, which takes what `divert` hands over and is not to get what drains. */
+      readonly takes?: boolean;
+    }
+  /** Until the next `open`, `pause` or `drain`: these new connections of these listeners go to the peers that take. */
+  | { readonly type: 'divert'; readonly diversion: Diversion; readonly listeners: readonly string[] }
   /** With `delay` the event loop is watched, until nobody has asked so for a while. */
   | { readonly type: 'measure'; readonly id: number; readonly delay?: boolean }
   /** `to` is the generation that wants it: a later `save` takes the place of one that is under way. */

@@ -1,9 +1,10 @@
 /** `batond report`: what a reload took, and what became of the connections; for a person or as JSON. */
 import type { Command } from 'commander';
+import { formatShare } from '../config/canary-steps.js';
 import { roughSize } from '../config/size.js';
 import type { ReportSummary } from '../control/messages.js';
 import { BatondError } from '../errors.js';
-import type { DrainReport, Report, StateReport } from '../inventory/report.js';
+import type { CanaryReport, DrainReport, Report, StateReport } from '../inventory/report.js';
 import { describeHoldings } from '../supervisor/holdings-words.js';
 
 interface ReportFlags {
@@ -48,7 +49,8 @@ const WIDTH = 80;
 const BAR = 30;
 
 export function renderReport(report: Report): string {
-  const { number, kind, from, to, release, verdict, durationMs, startedAt, phases, drains, state, peak } = report;
+  const { number, kind, from, to, release, verdict, durationMs, startedAt, phases, drains, state, canary, peak } =
+    report;
   const unfinished = drains.some(({ ms }) => ms === null);
   const longest = Math.max(1, ...phases.map(({ ms }) => ms));
   const lines = [
@@ -63,6 +65,7 @@ export function renderReport(report: Report): string {
       `  ${phase.padEnd(10)}${ms.toFixed(1).padStart(10)}  ${'#'.repeat(Math.round((ms / longest) * BAR))}`.trimEnd(),
     ),
   ];
+  if (canary !== undefined) lines.push('', ...canary.map(renderCanary));
   if (state !== undefined) lines.push('', ...renderState(state));
   for (const drain of drains) lines.push('', ...renderDrain(drain));
   lines.push(
@@ -79,6 +82,12 @@ function renderState({ bytes, workers, saveMs, restoreMs, lost }: StateReport): 
     row('state', `${roughSize(bytes)} of ${from}: saved in ${duration(saveMs)}, restored in ${duration(restoreMs)}`),
     ...(lost === 0 ? [] : [row('', `${lost} could not be had: the new generation began without`)]),
   ];
+}
+
+function renderCanary({ share, match, ms, candidate, incumbent }: CanaryReport): string {
+  const all = candidate.connections + incumbent.connections;
+  const counts = `${candidate.connections} of ${all} connections, ${candidate.requests} requests`;
+  return row('canary', `${formatShare(share)}${match === null ? '' : ` by ${match}`} for ${duration(ms)}: ${counts}`);
 }
 
 function renderDrain({ generation, ms, moved, finished, told, cut, workers, held = [] }: DrainReport): string[] {

@@ -19,6 +19,7 @@ import {
 import type { Account } from './account.js';
 import type {
   AdmissionConfig,
+  CanaryStep,
   Config,
   DegradeConfig,
   HealthConfig,
@@ -91,6 +92,18 @@ const isHealth = isShape<HealthConfig>({
   regretAfterMs: isNumber,
 });
 
+const isCanaryStep = isShape<CanaryStep>({
+  share: isCount,
+  forMs: isNumber,
+  match: isNullOr(
+    isShape<NonNullable<CanaryStep['match']>>({
+      by: isOneOf('header', 'cookie'),
+      name: isText,
+      value: isNullOr(isText),
+    }),
+  ),
+});
+
 const isWellFormed = isShape<Config>({
   name: isText,
   file: isNullOr(isText),
@@ -109,6 +122,7 @@ const isWellFormed = isShape<Config>({
     drainTimeoutMs: isNumber,
     takeoverTimeoutMs: isNumber,
     probe: isNullOr(isText),
+    canary: isAbsentOr(isListOf(isCanaryStep)),
     regretMs: isNumber,
     stateMaxBytes: isNumber,
   }),

@@ -3,7 +3,7 @@
  * document whatever it finds, since all mistakes are reported at once.
  */
 import { checkValue, describe, isTable } from './check-value.js';
-import { KEY_PATHS, type Key, type KeyPath, keyOf } from './keys.js';
+import { KEY_PATHS, type Key, type KeyPath, type KeyType, keyOf } from './keys.js';
 import { formatPath, type Path, type Place, type Problem } from './problem.js';
 import type { TomlDocument } from './read-toml.js';
 import type { Setting, Settings } from './settings.js';
@@ -33,19 +33,27 @@ export function settingsOfDocument(document: TomlDocument, problems: Problem[]):
 function checkSetting(document: TomlDocument, keyPath: KeyPath, path: Path, value: unknown, report: ReportAt): Setting {
   const { type } = keyOf(keyPath);
   const place = document.placeOf(path);
-  if (type.kind === 'tables') return { value: checkTables(type.keys, value, path, report), place };
+  if (type.kind === 'tables') return { value: checkTables(type, value, path, report), place };
   const checked = checkValue(type, value, (below, text) => report([...path, ...below], text));
   if (type.kind !== 'environment' || !isTable(checked)) return { value: checked, place };
   const parts = Object.keys(checked).map((name): [string, Place] => [name, document.placeOf([...path, name])]);
   return { value: checked, place, parts: Object.fromEntries(parts) };
 }
 
+type Tables = Extract<KeyType, { kind: 'tables' }>;
 type ReportAt = (path: Path, text: string) => void;
 
+/** Of one kind, unless the table of keys says less. */
+const MAX_TABLES = 256;
+
 /** The tables as plain objects with every default filled in; undefined when one of them is wrong. */
-function checkTables(keys: Readonly<Record<string, Key>>, value: unknown, path: Path, report: ReportAt): unknown {
+function checkTables({ keys, maxItems = MAX_TABLES }: Tables, value: unknown, path: Path, report: ReportAt): unknown {
   if (!Array.isArray(value) || !value.every(isTable)) {
     report(path, `${describe(value)} is not a list of tables: write [[${formatPath(path)}]]`);
+    return undefined;
+  }
+  if (value.length > maxItems) {
+    report(path, `${value.length} tables are too many: at most ${maxItems}`);
     return undefined;
   }
   const tables = value.map((table, index) => checkItem(keys, table, [...path, index], report));

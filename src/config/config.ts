@@ -29,6 +29,15 @@ export interface ListenerConfig {
   readonly backlog: number;
 }
 
+/** A time during which the next generation gets a share of the new connections before it serves all. */
+export interface CanaryStep {
+  /** Thousandths, 1 to 1000: of the connections, or of the values of what is matched. */
+  readonly share: number;
+  /** Only connections whose first request has it, with that value or (null) any. Null: whatever they ask for. */
+  readonly match: { readonly by: 'header' | 'cookie'; readonly name: string; readonly value: string | null } | null;
+  readonly forMs: number;
+}
+
 /** What a release must have before it is run: nothing, an unbroken seal, or one that is signed too. */
 export type VerifyPolicy = 'off' | 'manifest' | 'signature';
 
@@ -113,6 +122,8 @@ export interface Config {
     readonly takeoverTimeoutMs: number;
     /** An HTTP path each candidate must answer with 200 to 399 before it serves; `null` asks only whether it lives. */
     readonly probe: string | null;
+    /** At most 16; none is a switch at once. Absent in what an older batond wrote. */
+    readonly canary?: readonly CanaryStep[];
     /** For this long after commit a generation that keeps crashing is given up for the last good one. 5 min. */
     readonly regretMs: number;
     /** What one worker may give to the next generation. 256 MiB. */

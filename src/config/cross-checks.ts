@@ -3,6 +3,7 @@
  */
 import { type FreezeWindow, hasDay } from '../admission/freeze.js';
 import { formatAddress } from './address.js';
+import { problemOfStep, type WrittenStep } from './canary-steps.js';
 import type { ListenerConfig } from './config.js';
 import { formatDuration } from './duration.js';
 import type { WrittenRule } from './healing-rules.js';
@@ -24,6 +25,7 @@ export const ONLY_OF_ENTRIES: ReadonlyMap<KeyPath, string> = new Map([
   ['probe.readiness.check', 'only a Node program can be asked'],
   ['probe.liveness.path', 'only a Node program can be asked; say notify = true'],
   ['probe.liveness.check', 'only a Node program can be asked; say notify = true'],
+  ['upgrade.canary', 'it accepts on the sockets that it was started with, and no share can be kept apart for another'],
   ['upgrade.state_max', 'only a Node program can give its state to the next generation'],
 ]);
 
@@ -36,6 +38,7 @@ export function crossCheck(settings: Settings, document: TomlDocument | null, pr
   checkRules(settings, document, problems);
   checkProbes(settings, report);
   checkFreeze(settings, document, problems);
+  checkCanary(settings, document, problems);
   if (settings.get('release.verify')?.value === 'signature' && !settings.has('release.public_key')) {
     report('release.verify', '"signature" needs a release.public_key to check it with');
   }
@@ -103,6 +106,16 @@ function checkProbes(settings: Settings, report: (key: KeyPath, text: string) =>
     const { minStatus, maxStatus } = parseStatuses(statuses);
     if (minStatus > maxStatus)
       report(`probe.${name}.status`, `"${statuses}" is no range: the lower status comes first`);
+  }
+}
+
+function checkCanary(settings: Settings, document: TomlDocument | null, problems: Problem[]): void {
+  const steps = (settings.get('upgrade.canary')?.value ?? []) as readonly WrittenStep[];
+  for (const [index, step] of steps.entries()) {
+    const problem = problemOfStep(step);
+    if (problem === null || document === null) continue;
+    const path: Path = ['upgrade', 'canary', index, problem.key];
+    problems.push({ place: document.placeOf(path), key: formatPath(path), text: problem.text });
   }
 }
 

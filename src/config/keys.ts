@@ -21,6 +21,8 @@ export type KeyType =
   | { readonly kind: 'integer'; readonly min: number; readonly max: number; readonly word?: string }
   | { readonly kind: 'duration'; readonly minMs: number; readonly maxMs: number }
   | { readonly kind: 'size'; readonly minBytes: number; readonly maxBytes: number }
+  /** A part of all, in whole thousandths; the value is their number. */
+  | { readonly kind: 'share' }
   | { readonly kind: 'choice'; readonly of: readonly string[] }
   | { readonly kind: 'boolean' }
   | { readonly kind: 'texts'; readonly minItems: number }
@@ -30,7 +32,7 @@ export type KeyType =
   | { readonly kind: 'address' }
   /** When a circuit fires: see src/circuit/when.ts. */
   | { readonly kind: 'condition' }
-  | { readonly kind: 'tables'; readonly keys: Readonly<Record<string, Key>> };
+  | { readonly kind: 'tables'; readonly keys: Readonly<Record<string, Key>>; readonly maxItems?: number };
 
 export interface Key {
   readonly type: KeyType;
@@ -193,6 +195,33 @@ export const DEGRADE_KEYS = {
   run_over: { type: argv, default: null, about: 'The same, run when it is over.' },
 } as const satisfies Record<string, Key>;
 
+export const CANARY_KEYS = {
+  weight: {
+    type: { kind: 'share' },
+    default: null,
+    about: 'The share of new connections, or of the values of a header or cookie, that goes to the next generation.',
+  },
+  header: {
+    type: {
+      kind: 'text',
+      pattern: /^(?=.{1,256}$)[!#$%&'*+.^_`|~0-9A-Za-z-]+(:[ \t]*[!-~]([ -~]*[!-~])?)?$/,
+      allowed: 'a header and its value, "x-canary: v2", or its name alone beside a weight',
+    },
+    default: null,
+    about: 'Only connections whose first request has it: that value, or a share of all its values.',
+  },
+  cookie: {
+    type: {
+      kind: 'text',
+      pattern: /^(?=.{1,256}$)[!#$%&'*+.^_`|~0-9A-Za-z-]+(=[!#-+\--:<-[\]-~]+)?$/,
+      allowed: 'a cookie and its value, "beta=yes", or its name alone beside a weight',
+    },
+    default: null,
+    about: 'The same of a cookie.',
+  },
+  for: { type: duration, default: null, required: true, about: 'How long the step lasts.' },
+} as const satisfies Record<string, Key>;
+
 export const KEYS = {
   name: {
     type: NAME,
@@ -293,6 +322,13 @@ export const KEYS = {
     default: null,
     flag: { property: 'probe', option: '--probe <path>' },
     about: 'An HTTP path that each candidate worker must answer with 200 to 399 before it serves.',
+  },
+  'upgrade.canary': {
+    type: { kind: 'tables', keys: CANARY_KEYS, maxItems: 16 },
+    default: null,
+    about:
+      'Steps before the switch, each { weight = 0.001, for = "5m" }: shares of the new TCP connections that the next ' +
+      'generation gets first.',
   },
   'upgrade.regret': {
     type: durationOrNone,
@@ -557,6 +593,8 @@ export function allowed(type: KeyType): string {
       return `a duration from ${type.minMs === 0 ? '0s' : '1ms'} to 24h in h, m, s and ms, such as "1m30s"`;
     case 'size':
       return 'a size from 1KiB to 16GiB in KiB, MiB or GiB, such as "256MiB"';
+    case 'share':
+      return 'a share from 0.001 to 1 in steps of 0.001';
     case 'choice': {
       const quoted = type.of.map((word) => `"${word}"`);
       return `${quoted.slice(0, -1).join(', ')} or ${quoted.at(-1)}`;

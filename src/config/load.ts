@@ -6,6 +6,7 @@
 import { dirname, resolve } from 'node:path';
 import { BatondError } from '../errors.js';
 import { buildAdmission } from './admission.js';
+import { stepOf, type WrittenStep } from './canary-steps.js';
 import { settingsOfDocument } from './check-document.js';
 import { checkReleasePaths } from './check-release-paths.js';
 import type { Config, DegradeConfig, ListenerConfig, Program } from './config.js';
@@ -144,6 +145,7 @@ function build(
       drainTimeoutMs: values['upgrade.drain_timeout'],
       takeoverTimeoutMs: values['upgrade.takeover_timeout'],
       probe: values['upgrade.probe'],
+      canary: ((values['upgrade.canary'] ?? []) as readonly WrittenStep[]).map(stepOf),
       regretMs: values['upgrade.regret'],
       stateMaxBytes: values['upgrade.state_max'],
     },

@@ -5,7 +5,8 @@
 import { type Account, formatAccount } from './account.js';
 import { formatAddress } from './address.js';
 import { admissionOf } from './admission.js';
-import type { Config, ProbeConfig } from './config.js';
+import { formatStep } from './canary-steps.js';
+import type { CanaryStep, Config, ProbeConfig } from './config.js';
 import { formatDuration } from './duration.js';
 import { describeRule } from './healing-rules.js';
 import { healthOf, type ProbeName, probesOf } from './health.js';
@@ -56,6 +57,7 @@ function rowsOf(config: Config): [string, string][] {
     ['upgrade.drain_timeout', formatDuration(upgrade.drainTimeoutMs)],
     ['upgrade.takeover_timeout', formatDuration(upgrade.takeoverTimeoutMs)],
     ...(program.kind === 'node' ? [['upgrade.probe', upgrade.probe ?? 'none'] as [string, string]] : []),
+    ...(program.kind === 'node' ? [['upgrade.canary', canary(upgrade.canary ?? [])] as [string, string]] : []),
     ['upgrade.regret', formatDuration(upgrade.regretMs)],
     ...(program.kind === 'node' ? [['upgrade.state_max', formatSize(upgrade.stateMaxBytes)] as [string, string]] : []),
     ...admissionRows(config),
@@ -118,6 +120,10 @@ function admissionRows(config: Config): [string, string][] {
     ['upgrade.min_interval', formatDuration(minIntervalMs)],
     ['upgrade.freeze', freeze.map(({ from, to }) => `${from} to ${to}`).join(', ') || 'never'],
   ];
+}
+
+function canary(steps: readonly CanaryStep[]): string {
+  return steps.length === 0 ? 'none: all at once' : steps.map(formatStep).join(', ');
 }
 
 function releaseRows({ release, hooks }: Config): [string, string][] {

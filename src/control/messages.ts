@@ -45,6 +45,7 @@ export type ReloadStep =
   | 'hook'
   | 'boot'
   | 'probe'
+  | 'canary'
   | 'state'
   | 'switch'
   | 'soak'

@@ -1,7 +1,16 @@
 /** Says whether a report that was read from a file, or came with a takeover, is one that can be shown and counted on. */
 import { isHoldings } from '../channel/decode-checks.js';
 import { isAbsentOr, isCount, isFlag, isListOf, isNullOr, isNumber, isOneOf, isShape, isText } from '../shape.js';
-import { type CutCause, type DrainReport, type Held, REPORT_VERSION, type Report, type StateReport } from './report.js';
+import {
+  type CanaryCounts,
+  type CanaryReport,
+  type CutCause,
+  type DrainReport,
+  type Held,
+  REPORT_VERSION,
+  type Report,
+  type StateReport,
+} from './report.js';
 
 const isDrain = isShape<DrainReport>({
   generation: isCount,
@@ -14,6 +23,15 @@ const isDrain = isShape<DrainReport>({
   held: isAbsentOr(
     isListOf(isShape<Held>({ slot: isCount, before: isOneOf('SIGTERM', 'SIGKILL'), by: isNullOr(isHoldings) })),
   ),
+});
+
+const isCounts = isShape<CanaryCounts>({ connections: isNumber, requests: isNumber });
+const isCanary = isShape<CanaryReport>({
+  share: isNumber,
+  match: isNullOr(isText),
+  ms: isNumber,
+  candidate: isCounts,
+  incumbent: isCounts,
 });
 
 const isWellFormed = isShape<Report>({
@@ -31,6 +49,7 @@ const isWellFormed = isShape<Report>({
   state: isAbsentOr(
     isShape<StateReport>({ bytes: isNumber, workers: isNumber, saveMs: isNumber, restoreMs: isNumber, lost: isNumber }),
   ),
+  canary: isAbsentOr(isListOf(isCanary)),
   peak: isShape<Report['peak']>({ rssBytes: isNumber, fds: isNumber }),
 });
 

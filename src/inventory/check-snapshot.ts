@@ -93,6 +93,7 @@ const isListener = isShape<ListenerRecord>({
   address: isNullOr((value) => isTcp(value) || isUnix(value) || isUdp(value)),
   origin: isOneOf('asked', 'declared', 'systemd'),
   file: isNullOr(isFile),
+  canary: isAbsentOr(isOneOf('none', 'kept', 'lost')),
 });
 
 type ListenOf<Kind> = Extract<AdminRecord['listen'], { kind: Kind }>;
@@ -119,6 +120,8 @@ const isWorker = isShape<WorkerRecord>({
   heldBack: isAbsentOr(isFlag),
   said: isAbsentOr(isNullOr(isText)),
   state: isAbsentOr(isShape<StateAbility>({ saves: isFlag, restores: isNullOr(isOneOf('rollback', 'empty')) })),
+  canaries: isAbsentOr(isFlag),
+  accepts: isAbsentOr(isOneOf('all', 'main', 'canary')),
   checks: isAbsentOr(isListOf(isText)),
 });
 

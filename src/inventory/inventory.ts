@@ -8,8 +8,9 @@ import { type Fd, native } from '../native.js';
 import type { Release } from '../release/release.js';
 import type { AdminRecord } from './admin-socket.js';
 import type { Attempt } from './attempt.js';
+import { Descriptor } from './descriptor.js';
 import { Generation, type GenerationRecord } from './generation.js';
-import { type ListenerRecord, Listeners } from './listeners.js';
+import { type ListenerRecord, Listeners, recordOf } from './listeners.js';
 import type { ReporterRecord } from './report.js';
 import { Worker, type WorkerEvents } from './worker.js';
 
@@ -98,7 +99,10 @@ export class Inventory {
   snapshot(): { readonly state: Snapshot; readonly fds: NamedFds } {
     const fds: NamedFds = new Map();
     const notifyPaths: Record<string, string> = {};
-    for (const listener of this.listeners.all()) fds.set(`listener.${listener.name}`, listener.descriptor.fd);
+    for (const { name, descriptor, canary } of this.listeners.all()) {
+      fds.set(`listener.${name}`, descriptor.fd);
+      if (canary instanceof Descriptor) fds.set(`canary.${name}`, canary.fd);
+    }
     for (const worker of this.workers()) {
       const { pidfd, channel, notify } = worker.descriptors;
       fds.set(`pidfd.${worker.id}`, pidfd);
@@ -113,7 +117,7 @@ export class Inventory {
       name: this.name,
       nextGeneration: this.nextGeneration,
       nextListener: this.listeners.next,
-      listeners: this.listeners.all().map(({ name, address, origin, file }) => ({ name, address, origin, file })),
+      listeners: this.listeners.all().map(recordOf),
       generations: [...this.generations.values()].map((generation) => generation.record),
       notifyPaths,
       good: this.good,
@@ -143,7 +147,10 @@ export class Inventory {
     inventory.good = [...state.good];
     inventory.lastReload = state.lastReload;
     inventory.serviceStartedAt = state.serviceStartedAt;
-    for (const record of state.listeners) inventory.listeners.adopt(record, take(`listener.${record.name}`));
+    for (const record of state.listeners) {
+      const canary = record.canary === 'kept' ? take(`canary.${record.name}`) : null;
+      inventory.listeners.adopt(record, take(`listener.${record.name}`), canary);
+    }
     for (const record of state.generations) {
       const generation = new Generation(record);
       inventory.generations.set(generation.number, generation);
@@ -165,6 +172,7 @@ export class Inventory {
 function requiredNames(state: Snapshot): string[] {
   return [
     ...state.listeners.map(({ name }) => `listener.${name}`),
+    ...state.listeners.filter(({ canary }) => canary === 'kept').map(({ name }) => `canary.${name}`),
     ...state.generations.flatMap(({ workers }) =>
       workers.flatMap(({ id }) => [
         `pidfd.${id}`,

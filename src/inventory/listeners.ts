@@ -7,6 +7,7 @@
 import type { ListenAddress } from '../channel/messages.js';
 import { type Fd, native, type SocketAddress } from '../native.js';
 import { bindAddress } from './bind-address.js';
+import { openBeside, setShare } from './canary-socket.js';
 import { Descriptor } from './descriptor.js';
 import { isInPlace, keepFile, removeFile, restoreFile, type SocketFile } from './socket-file.js';
 
@@ -20,10 +21,16 @@ export interface ListenerRecord {
   readonly origin: ListenerOrigin;
   /** Of a Unix socket that was bound here: its file. */
   readonly file: SocketFile | null;
+  /**
+   * Its second socket, see canary-socket.ts: 'kept' here, or 'lost' with a supervisor that died, while workers may have
+   * it still. Absent in what an older supervisor wrote, and for 'none'.
+   */
+  readonly canary?: 'none' | 'kept' | 'lost';
 }
 
-export interface Listener extends ListenerRecord {
+export interface Listener extends Omit<ListenerRecord, 'canary'> {
   readonly descriptor: Descriptor;
+  canary: Descriptor | 'lost' | null;
 }
 
 /** How many listeners one service may have; an app that opens ports in a loop is refused. */
@@ -55,9 +62,26 @@ export class Listeners {
     return this.#byName.get(name);
   }
 
-  /** Takes over a descriptor that was inherited with what is known of it. */
-  adopt(record: ListenerRecord, fd: Fd): void {
-    this.#byName.set(record.name, { ...record, descriptor: new Descriptor(fd) });
+  /** Takes over a descriptor that was inherited with what is known of it, and that of its second socket. */
+  adopt(record: ListenerRecord, fd: Fd, canary: Fd | null = null): void {
+    const lost = record.canary === 'lost' ? ('lost' as const) : null;
+    const second = canary === null ? lost : takeBackShare(fd, canary);
+    this.#byName.set(record.name, { ...record, descriptor: new Descriptor(fd), canary: second });
+  }
+
+  /** Sees that it has a second socket, without a share yet. Throws with a reason where it can have none. */
+  openCanary(listener: Listener): Descriptor {
+    if (listener.canary === 'lost') throw new Error('its second socket was lost with a supervisor that died');
+    if (listener.address?.kind === 'unix') throw new Error('a Unix socket cannot share its path with a second one');
+    listener.canary ??= new Descriptor(openBeside(listener.descriptor.fd));
+    return listener.canary;
+  }
+
+  /** From here on so many thousandths of the new connections of these, or of all, wait in their second sockets. */
+  setShares(share: number, listeners: Iterable<Listener> = this.#byName.values()): void {
+    for (const { descriptor, canary } of listeners) {
+      if (canary instanceof Descriptor) setShare(descriptor.fd, share);
+    }
   }
 
   /**
@@ -118,7 +142,7 @@ export class Listeners {
       const name = declaredName ?? `listener-${this.#next++}`;
       const origin = declaredName === null ? 'asked' : 'declared';
       const file = address.kind === 'unix' ? keepFile(address.path, this.#keepDirectory, name) : null;
-      const listener: Listener = { name, address, origin, file, descriptor };
+      const listener: Listener = { name, address, origin, file, descriptor, canary: null };
       this.#byName.set(name, listener);
       return listener;
     } catch (error) {
@@ -138,8 +162,30 @@ export class Listeners {
   #close(listener: Listener): void {
     this.#byName.delete(listener.name);
     if (listener.file !== null) removeFile(listener.file);
+    if (listener.canary instanceof Descriptor) {
+      listener.canary.close();
+      // systemd keeps the first: the next start finds it as this one has.
+      if (listener.origin === 'systemd') native().setReusePort(listener.descriptor.fd, false);
+    }
     listener.descriptor.close();
   }
+}
+
+/** Whoever gave it a share may have died before it took it back. Where the two do not belong together it counts as lost. */
+function takeBackShare(listener: Fd, canary: Fd): Descriptor | 'lost' {
+  try {
+    setShare(listener, 0);
+    return new Descriptor(canary);
+  } catch {
+    native().close(canary);
+    return 'lost';
+  }
+}
+
+/** What of it travels. */
+export function recordOf({ name, address, origin, file, canary }: Listener): ListenerRecord {
+  const second = canary instanceof Descriptor ? 'kept' : (canary ?? 'none');
+  return { name, address, origin, file, canary: second };
 }
 
 /** Two requests with the same key want the same socket. */

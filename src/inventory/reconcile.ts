@@ -6,6 +6,8 @@
  *   nor watched: what is left of it is closed, at which it drains by itself.
  * - A listener that is missing cannot be had again while anybody accepts on it, and its workers would go on alone, past
  *   every reload. So a generation that claims one is sent away, and the service starts anew.
+ * - A second socket of a listener that is missing is one that workers may have still: what waits in it is theirs, and
+ *   there will be no other.
  * - A record of whose incumbents none is whole, beside a store with whole workers that it does not know, is of another
  *   time: a disk that failed has kept it. It counts as none.
  */
@@ -45,6 +47,13 @@ export function reconcile(recorded: Snapshot, stored: ReadonlySet<string>): Reco
     lost.add(name);
     remarks.push(`the listener ${name} is missing: the workers that use it are sent away`);
   }
+  const listeners = recorded.listeners
+    .filter(({ name }) => !lost.has(name))
+    .map((listener) => {
+      if (listener.canary !== 'kept' || take(`canary.${listener.name}`)) return listener;
+      remarks.push(`the second socket of the listener ${listener.name} is missing: it can have no canary any more`);
+      return { ...listener, canary: 'lost' as const };
+    });
   const generations = recorded.generations.map((generation) => {
     const claims = generation.claims.filter(({ listener }) => !lost.has(listener));
     const workers = generation.workers.filter((worker) => {
@@ -74,7 +83,7 @@ export function reconcile(recorded: Snapshot, stored: ReadonlySet<string>): Reco
   const state = {
     ...recorded,
     generations,
-    listeners: recorded.listeners.filter(({ name }) => !lost.has(name)),
+    listeners,
     patient: (recorded.patient ?? []).filter(({ report }) => names.has(`patient.${report}`)),
   };
   return { state, names, remarks, broken };

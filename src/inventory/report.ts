@@ -10,7 +10,7 @@ export const REPORT_VERSION = 1;
 
 /**
  * The parts of a reload in their order; 'rollback' in place of what did not come to be, 'verify' and 'hook' only where
- * the config asks for them, 'state' only where an app passes state on. A hook after the commit is a part too.
+ * the config asks for them, as 'canary', 'state' only where an app passes state on. A hook after the commit is a part too.
  */
 export type ReportPhase =
   | 'takeover'
@@ -18,6 +18,7 @@ export type ReportPhase =
   | 'hook'
   | 'boot'
   | 'probe'
+  | 'canary'
   | 'state'
   | 'switch'
   | 'soak'
@@ -72,6 +73,23 @@ export interface StateReport {
   readonly lost: number;
 }
 
+/** What the workers of one generation counted while a step of a canary lasted. */
+export interface CanaryCounts {
+  readonly connections: number;
+  readonly requests: number;
+}
+
+export interface CanaryReport {
+  /** Thousandths of the new connections, or of the values of what was matched. */
+  readonly share: number;
+  /** "header x-canary: v2", "cookie sid"; null where it was chance. */
+  readonly match: string | null;
+  readonly ms: number;
+  /** Those of workers that ended meanwhile are lost. */
+  readonly candidate: CanaryCounts;
+  readonly incumbent: CanaryCounts;
+}
+
 export interface Report {
   readonly version: typeof REPORT_VERSION;
   readonly number: number;
@@ -92,6 +110,8 @@ export interface Report {
   readonly drains: DrainReport[];
   /** Absent where there was none to pass on. */
   state?: StateReport;
+  /** The steps that came to their end; absent where there was none. */
+  canary?: readonly CanaryReport[];
   /** The highest that was seen, looked at when a phase begins, at the end, and whenever state has moved. */
   readonly peak: {
     /**

@@ -8,7 +8,9 @@
  */
 import type { CheckResult } from '../channel/checks.js';
 import { decodeFromWorker } from '../channel/decode.js';
+import type { Diversion } from '../channel/diversion.js';
 import type {
+  Accepts,
   DrainTally,
   FromWorker,
   Holdings,
@@ -63,6 +65,10 @@ export interface WorkerRecord {
   readonly checks?: readonly string[];
   /** Why a supervisor killed it. */
   readonly killedBy?: Cause | null;
+  /** It can accept on a second socket of a listener. Absent, as below, in what an older supervisor wrote. */
+  readonly canaries?: boolean;
+  /** What it was told last to accept on; absent is 'all'. */
+  readonly accepts?: Accepts;
 }
 
 export interface WorkerEvents {
@@ -114,6 +120,8 @@ export class Worker {
   #state: StateAbility;
   #checks: ReadonlySet<string>;
   #killedBy: Cause | null;
+  #canaries: boolean;
+  #accepts: Accepts;
   #nextId = 1;
   /** Of its requests to listen. */
   #unanswered = 0;
@@ -137,6 +145,8 @@ export class Worker {
     this.#state = record.state ?? { saves: false, restores: null };
     this.#checks = new Set(record.checks);
     this.#killedBy = record.killedBy ?? null;
+    this.#canaries = record.canaries ?? false;
+    this.#accepts = record.accepts ?? 'all';
     this.#events = events;
     this.#channel =
       descriptors.channel === null
@@ -209,6 +219,16 @@ export class Worker {
     return this.#checks;
   }
 
+  /** Whether it can accept on a second socket of a listener: one that an older batond started cannot. */
+  get canaries(): boolean {
+    return this.#canaries;
+  }
+
+  /** What it was told last to accept on. */
+  get accepts(): Accepts {
+    return this.#accepts;
+  }
+
   get record(): WorkerRecord {
     return {
       id: this.id,
@@ -224,6 +244,8 @@ export class Worker {
       said: this.#said,
       checks: [...this.#checks],
       killedBy: this.#killedBy,
+      canaries: this.#canaries,
+      accepts: this.#accepts,
     };
   }
 
@@ -262,21 +284,36 @@ export class Worker {
     return this.#channel !== null;
   }
 
-  /** Gives it its end of a direct channel to another worker. The descriptor stays the caller's. */
-  link(peer: string, fd: Fd): void {
-    this.#channel?.send({ type: 'link', peer } satisfies ToWorker, [fd]);
+  /**
+   * Gives it its end of a direct channel to another worker. The descriptor stays the caller's. `takes`: it is one of a
+   * candidate, for new connections alone.
+   */
+  link(peer: string, fd: Fd, takes = false): void {
+    this.#channel?.send({ type: 'link', peer, ...(takes && { takes }) } satisfies ToWorker, [fd]);
+  }
+
+  /** It hands these new connections of these listeners to the peers that take, until it is told otherwise. */
+  divert(diversion: Diversion, listeners: readonly string[]): void {
+    this.#send({ type: 'divert', diversion, listeners });
   }
 
   trust(): void {
     if (this.#phase === 'ready') this.#move('trusted');
   }
 
-  open(): void {
+  /** It accepts on these sockets and no others; `open` once it says so. */
+  open(on: Accepts = 'all'): void {
+    this.#accepts = on;
     if (this.#channel === null) this.#move('open');
     else {
       this.#move('opening');
-      this.#send({ type: 'open', id: this.#nextId++ });
+      this.#send({ type: 'open', id: this.#nextId++, on });
     }
+  }
+
+  /** Gives it the second socket of a listener. The descriptor stays the caller's. */
+  giveCanary(name: string, fd: Fd): void {
+    this.#channel?.send({ type: 'canary', name } satisfies ToWorker, [fd]);
   }
 
   pause(): void {
@@ -399,6 +436,7 @@ export class Worker {
   #handle(message: FromWorker, file: Fd | null): void {
     switch (message.type) {
       case 'hello':
+        this.#canaries = message.canaries === true;
         return;
       case 'listen':
         if (this.#unanswered >= MAX_UNANSWERED) this.#send({ type: 'refused', id: message.id, code: 'EMFILE' });
@@ -429,7 +467,8 @@ export class Worker {
         this.trust();
         return;
       case 'opened':
-        if (this.#phase === 'opening') this.#move('open');
+        // An answer to what it was told before is not one to what it was told last.
+        if (this.#phase === 'opening' && (message.on ?? this.#accepts) === this.#accepts) this.#move('open');
         return;
       case 'paused':
         if (this.#phase === 'pausing') this.#move('paused');
@@ -467,7 +506,7 @@ export class Worker {
   }
 
   /** Makes up for what was said to a supervisor that died. What is told to it now comes after, and is answered. */
-  #stands({ ready, open, listening }: Standing): void {
+  #stands({ ready, open, on, listening }: Standing): void {
     for (const name of listening) {
       if (this.listening.has(name)) continue;
       this.listening.add(name);
@@ -479,7 +518,7 @@ export class Worker {
       this.#events.onUnlisten(this, name);
     }
     if (this.#phase === 'booting' && ready) this.#move('ready');
-    else if (this.#phase === 'open' && !open) this.#move('ready');
+    else if (this.#phase === 'open' && (!open || (on ?? this.#accepts) !== this.#accepts)) this.#move('ready');
   }
 
   #exited(exit: Exit): void {

@@ -1,13 +1,14 @@
 /**
  * THE machine of a roll: a candidate generation replaces the incumbent, or does not.
  *
- *   steady -> booting -> probing -> restoring -> switching -> soaking -> committing -> steady
- *                |          |           |            |           |
- *                +----------+-----------+------------+-----------+--> rollingBack -> steady
+ *   steady -> booting -> probing -> canarying -> restoring -> switching -> soaking -> committing -> steady
+ *                |          |           |            |            |           |
+ *                +----------+-----------+------------+------------+-----------+--> rollingBack -> steady
  *
  * Pure data: no I/O, no clock. The first start of a service is the same roll with no incumbent. At every instant
  * somebody accepts: candidates open before incumbents pause, and incumbents resume before candidates are dismissed.
- * The app's state is passed on as late as can be, when the candidates are proven, and before their first connection.
+ * The app's state is passed on as late as can be, when the candidates are proven, and before they serve all. A canary
+ * comes before it: what incumbents learn while it lasts, minutes perhaps, would be lost if they had told all before.
  */
 import { go, ignore, refuse, type Table } from '../machine/table.js';
 
@@ -15,6 +16,7 @@ export type RollState =
   | 'steady'
   | 'booting'
   | 'probing'
+  | 'canarying'
   | 'restoring'
   | 'switching'
   | 'soaking'
@@ -28,6 +30,10 @@ export type RollEvent =
   | 'ready'
   /** The last candidate worker has answered its probe well. */
   | 'answered'
+  /** A step of the canary is over, and another follows. */
+  | 'stepped'
+  /** The last step of the canary is over; or there was none. */
+  | 'canaried'
   /** Every candidate has what incumbents saved for it; or there was nothing to pass on. */
   | 'restored'
   /** A state could not be saved or restored, and the candidate does not go on without it. */
@@ -56,6 +62,8 @@ export type RollEvent =
 export type RollEffect =
   | 'startCandidates'
   | 'probeCandidates'
+  | 'canary'
+  | 'nextStep'
   | 'passState'
   | 'openCandidates'
   | 'pauseIncumbents'
@@ -72,6 +80,7 @@ export type RollRefusal = 'BUSY';
 const ours = ignore('this roll was begun by the supervisor that lives');
 const over = ignore('it belongs to a roll that is over');
 const early = ignore('nobody was asked for that yet');
+const tried = ignore('the canary is over');
 const beside = ignore('its slot is started again beside the roll');
 const late = ignore('the candidate already serves: from here its crashes are those of the serving generation');
 const passed = ignore('every state had been passed on already');
@@ -82,6 +91,8 @@ export const ROLL: Table<RollState, RollEvent, RollEffect, RollRefusal> = {
     begin: go('booting', 'startCandidates'),
     ready: over,
     answered: over,
+    stepped: over,
+    canaried: over,
     restored: over,
     stateLost: over,
     opened: over,
@@ -99,6 +110,8 @@ export const ROLL: Table<RollState, RollEvent, RollEffect, RollRefusal> = {
     begin: refuse('BUSY'),
     ready: go('probing', 'probeCandidates'),
     answered: early,
+    stepped: early,
+    canaried: early,
     restored: early,
     stateLost: early,
     opened: early,
@@ -115,7 +128,28 @@ export const ROLL: Table<RollState, RollEvent, RollEffect, RollRefusal> = {
   probing: {
     begin: refuse('BUSY'),
     ready: ignore('every candidate was ready already'),
-    answered: go('restoring', 'passState'),
+    answered: go('canarying', 'canary'),
+    stepped: early,
+    canaried: early,
+    restored: early,
+    stateLost: early,
+    opened: early,
+    paused: early,
+    soaked: early,
+    committed: early,
+    candidateFailed: go('rollingBack', 'resumeIncumbents'),
+    incumbentExited: beside,
+    timedOut: go('rollingBack', 'resumeIncumbents'),
+    aborted: go('rollingBack', 'resumeIncumbents'),
+    resumed: early,
+    cutOff: ours,
+  },
+  canarying: {
+    begin: refuse('BUSY'),
+    ready: ignore('every candidate was ready already'),
+    answered: ignore('every candidate had answered already'),
+    stepped: go('canarying', 'nextStep'),
+    canaried: go('restoring', 'passState'),
     restored: early,
     stateLost: early,
     opened: early,
@@ -133,6 +167,8 @@ export const ROLL: Table<RollState, RollEvent, RollEffect, RollRefusal> = {
     begin: refuse('BUSY'),
     ready: ignore('every candidate was ready already'),
     answered: ignore('every candidate had answered already'),
+    stepped: tried,
+    canaried: tried,
     restored: go('switching', 'openCandidates'),
     stateLost: go('rollingBack', 'resumeIncumbents'),
     opened: early,
@@ -150,6 +186,8 @@ export const ROLL: Table<RollState, RollEvent, RollEffect, RollRefusal> = {
     begin: refuse('BUSY'),
     ready: ignore('every candidate was ready already'),
     answered: ignore('every candidate had answered already'),
+    stepped: tried,
+    canaried: tried,
     restored: passed,
     stateLost: passed,
     opened: go('switching', 'pauseIncumbents'),
@@ -167,6 +205,8 @@ export const ROLL: Table<RollState, RollEvent, RollEffect, RollRefusal> = {
     begin: refuse('BUSY'),
     ready: ignore('every candidate was ready already'),
     answered: ignore('every candidate had answered already'),
+    stepped: tried,
+    canaried: tried,
     restored: passed,
     stateLost: passed,
     opened: ignore('every candidate was open already'),
@@ -184,6 +224,8 @@ export const ROLL: Table<RollState, RollEvent, RollEffect, RollRefusal> = {
     begin: refuse('BUSY'),
     ready: late,
     answered: late,
+    stepped: late,
+    canaried: late,
     restored: late,
     stateLost: late,
     opened: late,
@@ -201,6 +243,8 @@ export const ROLL: Table<RollState, RollEvent, RollEffect, RollRefusal> = {
     begin: refuse('BUSY'),
     ready: lost,
     answered: lost,
+    stepped: lost,
+    canaried: lost,
     restored: lost,
     stateLost: lost,
     opened: lost,

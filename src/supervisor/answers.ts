@@ -89,8 +89,10 @@ export class Answers {
     const { problem } = mirror;
     const { waiting } = admitter;
     const { saying } = degrading;
+    const { trial } = roller;
     return [
       summarize(inventory, roller.state, !handover.idle, stopping),
+      ...(trial === null ? [] : [trial]),
       ...(health.sentence === null || stopping ? [] : [health.sentence]),
       ...options.remarks,
       ...(admin.problem === null ? [] : [admin.problem]),

@@ -36,7 +36,8 @@ export function goOn(host: GoingOn, state: Snapshot, waits: boolean): void {
   const { inventory, drainer } = host;
   for (const worker of inventory.workers()) worker.attend();
   for (const worker of inventory.incumbent?.workers.values() ?? []) {
-    if (!NOT_ACCEPTING.has(worker.phase)) continue;
+    // Those of a canary leave some sockets to it, which is over with the supervisor that began it.
+    if (!NOT_ACCEPTING.has(worker.phase) && (worker.phase !== 'open' || worker.accepts === 'all')) continue;
     if (worker.heldBack && worker.phase === 'pausing') worker.pause();
     else if (!worker.heldBack && !(worker.phase === 'ready' && host.hasStartup)) worker.open();
   }

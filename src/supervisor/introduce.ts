@@ -4,23 +4,31 @@
  */
 import { Descriptor } from '../inventory/descriptor.js';
 import type { Generation } from '../inventory/generation.js';
-import type { Phase } from '../inventory/worker.js';
+import type { Phase, Worker } from '../inventory/worker.js';
 import { native } from '../native.js';
 
 /** Those that accept, or will in a moment. */
 const SERVING: ReadonlySet<Phase> = new Set(['opening', 'open']);
+
+/** Gives one worker a channel to each of a candidate, for new connections that it is to hand over. */
+export function introduceTakers(sender: Worker, candidate: Generation): void {
+  for (const receiver of candidate.workers.values()) pair(sender, receiver, true);
+}
 
 /** A generation has as many links as its workers times those that serve; they end with the first of the two. */
 export function introduce(leaving: Generation, serving: Generation | null): void {
   const receivers = [...(serving?.workers.values() ?? [])].filter(({ phase }) => SERVING.has(phase));
   for (const sender of leaving.workers.values()) {
     for (const receiver of receivers) {
-      if (!sender.hasChannel || !receiver.hasChannel) continue;
-      const [one, other] = native().socketpair('seqpacket');
-      using end = new Descriptor(one);
-      using farEnd = new Descriptor(other);
-      sender.link(receiver.id, end.fd);
-      receiver.link(sender.id, farEnd.fd);
+      if (sender.hasChannel && receiver.hasChannel) pair(sender, receiver, false);
     }
   }
+}
+
+function pair(sender: Worker, receiver: Worker, takes: boolean): void {
+  const [one, other] = native().socketpair('seqpacket');
+  using end = new Descriptor(one);
+  using farEnd = new Descriptor(other);
+  sender.link(receiver.id, end.fd, takes);
+  receiver.link(sender.id, farEnd.fd);
 }

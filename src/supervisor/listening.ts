@@ -2,6 +2,7 @@
 import type { ListenAddress } from '../channel/messages.js';
 import type { ListenerConfig } from '../config/config.js';
 import { BatondError } from '../errors.js';
+import { Descriptor } from '../inventory/descriptor.js';
 import type { Inventory } from '../inventory/inventory.js';
 import type { Worker } from '../inventory/worker.js';
 import type { Log } from '../log.js';
@@ -37,6 +38,12 @@ export class Listening {
       })
       .finally(() => this.#underWay.delete(work));
     this.#underWay.add(work);
+  }
+
+  /** A worker listens: where the listener has a second socket, it gets that too, before it is told what to accept on. */
+  begun(worker: Worker, name: string): void {
+    const canary = this.#inventory().listeners.get(name)?.canary;
+    if (canary instanceof Descriptor) worker.giveCanary(name, canary.fd);
   }
 
   /** Throws LISTENER_NOT_BOUND. */

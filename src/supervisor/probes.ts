@@ -9,6 +9,7 @@
  * stops in a takeover and goes on in the next supervisor, which knows from the record of a worker that it is held back;
  * runs of answers begin anew. Where no probe is configured there is no timer.
  */
+import type { Accepts } from '../channel/messages.js';
 import type { ProbeConfig, ProbesConfig } from '../config/config.js';
 import type { Sample } from '../health/levels.js';
 import { answered, newStreak, type Streak } from '../health/streak.js';
@@ -26,6 +27,8 @@ export interface ProbesHost {
   readonly log: Log;
   /** Whether workers of the incumbent may be told to accept or not: in a switch that is the roll's business. */
   mayAct(): boolean;
+  /** What a worker accepts on that accepts again. */
+  accepts(): Accepts;
   sample(generation: Generation, slot: number, sample: Sample, why: string): void;
 }
 
@@ -226,7 +229,7 @@ export class Probes {
       { event: 'let-accept', generation: worker.generation, slot: worker.slot },
       `worker ${worker.id} accepts again`,
     );
-    worker.open();
+    worker.open(this.#host.accepts());
   }
 
   #endIt(worker: Worker): void {

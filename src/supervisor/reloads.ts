@@ -101,13 +101,16 @@ export class Reloads {
 
   /** The second half, in the supervisor that has taken over. `wanted` is what a rollback goes back to. */
   continue(kind: Attempt['kind'], wanted: Release | null): void {
-    const { attempts, client } = this.#host;
-    const { release: resolved, target } = this.#situation.options;
+    const { attempts, client, reporter } = this.#host;
+    const { release: resolved, target, config } = this.#situation.options;
+    const { canary = [] } = config.upgrade;
     const release = wanted ?? resolved!;
     attempts.roll(attempts.new(kind, release, target), {
       ...this.#reported(),
       release,
       kind: 'reload',
+      // Whoever goes back is in a hurry, and knows what to.
+      ...(kind !== 'rollback' && { canary: { steps: canary, moved: (step) => reporter.canarying(step) } }),
       sinceMs: client.sinceMs,
       done: (outcome) => this.done(outcome),
     });

@@ -10,6 +10,7 @@ import type { Generation } from '../inventory/generation.js';
 import {
   addTally,
   beginDrain,
+  type CanaryReport,
   type CutCause,
   type DrainReport,
   endDrain,
@@ -36,6 +37,8 @@ const PHASES: Record<RollState, ReportPhase | null> = {
   steady: null,
   booting: 'boot',
   probing: 'probe',
+  // Only where it has steps: see `canarying`.
+  canarying: null,
   // Only where there is state: see `passing`.
   restoring: null,
   switching: 'switch',
@@ -118,6 +121,14 @@ export class Reporter {
     this.#current.report.state = state;
     enterPhase(this.#current, 'state', monotonicMs());
     this.#sample([], onTheWayBytes);
+  }
+
+  /** A canary begins, or one of its steps is over. */
+  canarying(step: CanaryReport | null): void {
+    if (this.#current === null) return;
+    const { report } = this.#current;
+    if (step !== null) report.canary = [...(report.canary ?? []), step];
+    this.#enter('canary');
   }
 
   verdict({ ok, code, message }: ReloadOutcome): void {

@@ -4,13 +4,14 @@
  * It never decides what comes next; src/roll/roll.ts does.
  */
 
-import type { StateAnswer } from '../channel/messages.js';
-import type { Config } from '../config/config.js';
+import type { Accepts, StateAnswer } from '../channel/messages.js';
+import { formatStep } from '../config/canary-steps.js';
+import type { CanaryStep, Config } from '../config/config.js';
 import type { ReloadOutcome, ReloadStep } from '../control/messages.js';
 import { BatondError } from '../errors.js';
 import { Generation } from '../inventory/generation.js';
 import type { Inventory } from '../inventory/inventory.js';
-import type { StateReport } from '../inventory/report.js';
+import type { CanaryReport, StateReport } from '../inventory/report.js';
 import type { Phase, Worker } from '../inventory/worker.js';
 import type { Log } from '../log.js';
 import { Runner } from '../machine/runner.js';
@@ -19,6 +20,7 @@ import { monotonicMs } from '../process/monotonic.js';
 import type { Exit } from '../process/process.js';
 import type { Release } from '../release/release.js';
 import { ROLL, type RollEffect, type RollEvent, type RollRefusal, type RollState } from '../roll/roll.js';
+import type { Canary, CanaryTrial } from './canary.js';
 import { Progress } from './progress.js';
 import { StateTransfer } from './state-transfer.js';
 
@@ -28,6 +30,12 @@ const ANSWER_TIMEOUT_MS = 10_000;
 export interface RollRequest {
   readonly release: Release;
   readonly kind: 'start' | 'reload' | 'regret';
+  /** The steps before the switch, if there is an incumbent. Absent: it switches at once. */
+  readonly canary?: {
+    readonly steps: readonly CanaryStep[];
+    /** It begins (null), or one of its steps is over. */
+    readonly moved: (report: CanaryReport | null) => void;
+  };
   readonly step: (step: ReloadStep, message: string) => void;
   readonly done: (outcome: ReloadOutcome) => void;
   /** The roll is in another state; the candidate is there from its first worker on. */
@@ -51,6 +59,8 @@ export interface RollerHost {
   readonly hasStartup: boolean;
   /** What the candidate answered last, where it is asked again and again. */
   whyNot(candidate: Generation): string | null;
+  /** Puts on record what has changed, before a worker has it. */
+  settle(): void;
   record(generation: Generation): void;
   /** A generation is replaced. It is on record when this returns, and knows nothing of it yet. */
   retire(generation: Generation | null): void;
@@ -70,7 +80,7 @@ function isToCome({ phase, heldBack }: Worker): boolean {
   return phase === 'opening' || (!heldBack && (phase === 'paused' || phase === 'pausing'));
 }
 
-const BEFORE_SWITCH: ReadonlySet<RollState> = new Set(['steady', 'booting', 'probing', 'restoring']);
+const BEFORE_SWITCH: ReadonlySet<RollState> = new Set(['steady', 'booting', 'probing', 'canarying', 'restoring']);
 
 export class Roller {
   readonly #host: RollerHost;
@@ -81,6 +91,8 @@ export class Roller {
   readonly #progress = new Progress();
   #opened = false;
   #transfer: StateTransfer | null = null;
+  #canary: Canary | null = null;
+  #trial: CanaryTrial | null = null;
 
   constructor(host: RollerHost) {
     this.#host = host;
@@ -88,6 +100,8 @@ export class Roller {
       effects: {
         startCandidates: () => this.#startCandidates(),
         probeCandidates: () => this.#probeCandidates(),
+        canary: () => this.#beginCanary(),
+        nextStep: () => this.#canary?.next(),
         passState: () => this.#passState(),
         openCandidates: () => this.#openCandidates(),
         pauseIncumbents: () => this.#pauseIncumbents(),
@@ -105,6 +119,7 @@ export class Roller {
       moved: (from, event, to) => {
         if (from !== to) {
           this.#disarm();
+          if (from === 'canarying') this.#endCanary();
           if (from === 'restoring') this.#endTransfer();
           if (to === 'steady') this.#progress.rest();
           else this.#progress.allow(ANSWER_TIMEOUT_MS);
@@ -135,6 +150,16 @@ export class Roller {
   /** Whether the incumbent is to accept: in a switch and on the way back that changes under everybody's feet. */
   get incumbentsAccept(): boolean {
     return BEFORE_SWITCH.has(this.state);
+  }
+
+  /** What a worker of the incumbent that becomes ready now has to accept on. */
+  get incumbentsOn(): Accepts {
+    return this.#canary?.apart === true && this.state !== 'rollingBack' ? 'main' : 'all';
+  }
+
+  /** The step of a canary that is under way, in a sentence; null where there is none. */
+  get trial(): string | null {
+    return this.state !== 'canarying' || this.#trial === null ? null : `It gets ${formatStep(this.#trial)}.`;
   }
 
   /** Throws BUSY where a roll is under way. */
@@ -184,8 +209,10 @@ export class Roller {
       this.#runner.post('ready');
     } else if (this.state === 'probing' && complete && candidates.every(({ phase }) => phase === 'trusted')) {
       this.#runner.post('answered');
+    } else if (this.state === 'canarying') {
+      this.#canary?.check();
     } else if (this.state === 'switching' && !this.#opened) {
-      if (!complete || !candidates.every(({ phase }) => phase === 'open')) return;
+      if (!complete || !candidates.every(({ phase, accepts }) => phase === 'open' && accepts === 'all')) return;
       this.#opened = true;
       this.#runner.post('opened');
     } else if (this.state === 'switching' && !incumbents.some(({ phase }) => ACCEPTING_PHASES.has(phase))) {
@@ -263,6 +290,47 @@ export class Roller {
     }
   }
 
+  /** It is loaded only where there is one. */
+  #beginCanary(): void {
+    const { steps, moved } = this.#request!.canary ?? { steps: [], moved: () => {} };
+    const candidate = this.#candidate!;
+    const { incumbent, listeners } = this.#host.inventory;
+    if (steps.length === 0 || incumbent === null) {
+      this.#runner.post('canaried');
+      return;
+    }
+    moved(null);
+    void import('./canary.js').then(({ Canary }) => {
+      if (this.state !== 'canarying' || this.#candidate !== candidate) return;
+      this.#canary = new Canary({
+        steps,
+        incumbent,
+        candidate,
+        listeners,
+        answerTimeoutMs: ANSWER_TIMEOUT_MS,
+        log: this.#host.log,
+        settle: () => this.#host.settle(),
+        allow: (ms) => this.#progress.allow(ms + ANSWER_TIMEOUT_MS),
+        began: (trial) => {
+          this.#trial = trial;
+          const which = trial.of === 1 ? '' : ` (step ${trial.index + 1} of ${trial.of})`;
+          this.#step('canary', `generation ${candidate.number} gets ${formatStep(trial)}${which}`);
+          this.#host.announce();
+        },
+        ended: (_trial, report) => moved(report),
+        over: (event) => this.#runner.post(event),
+        failed: (event, cause) => this.#runner.post(event, cause),
+      });
+      this.#canary.begin();
+    });
+  }
+
+  /** It is kept until the switch, because incumbents go on accepting on their first sockets alone. */
+  #endCanary(): void {
+    this.#trial = null;
+    this.#canary?.[Symbol.dispose]();
+  }
+
   /** A return to the last good release must not fail for what the one that crashes cannot say. */
   #passState(): void {
     const { inventory, config, log } = this.#host;
@@ -304,6 +372,7 @@ export class Roller {
   }
 
   #pauseIncumbents(): void {
+    this.#host.inventory.listeners.setShares(0);
     // An incumbent whose loop is blocked must not keep its successor out: it stops accepting when its loop turns again.
     this.#arm(ANSWER_TIMEOUT_MS, () => {
       this.#host.log.warn({ event: 'pause-late' }, 'an old worker has not said that it stopped accepting: going on');
@@ -338,6 +407,7 @@ export class Roller {
     const staying = incumbent === null ? 'nothing serves' : `generation ${incumbent.number} keeps serving`;
     this.#step('rollback', `${this.#runner.cause?.message ?? 'the reload failed'}; ${staying}`);
     this.#arm(ANSWER_TIMEOUT_MS, () => this.#runner.post('timedOut'));
+    this.#host.inventory.listeners.setShares(0);
     const workers = [...(incumbent?.workers.values() ?? [])];
     // One that its readiness probe holds back stays so, as long as another accepts.
     const others = workers.some(({ phase, heldBack }) => !heldBack && RESUMABLE_PHASES.has(phase));
@@ -345,7 +415,7 @@ export class Roller {
       if (worker.heldBack && others) continue;
       // What has to prove itself first is not let accept by this.
       if (worker.phase === 'ready' && this.#host.hasStartup) continue;
-      if (RESUMABLE_PHASES.has(worker.phase)) worker.open();
+      if (isToResume(worker)) worker.open();
     }
     this.check();
   }
@@ -360,6 +430,7 @@ export class Roller {
     const serving = this.#host.inventory.incumbent?.number ?? null;
     this.#request = null;
     this.#candidate = null;
+    this.#canary = null;
     this.#opened = false;
     const staying = serving === null ? 'nothing serves' : `generation ${serving} keeps serving`;
     request.done({
@@ -391,6 +462,12 @@ export class Roller {
     if (this.#deadline !== null) clearTimeout(this.#deadline);
     this.#deadline = null;
   }
+}
+
+/** It accepts on nothing, or not on all that there is. */
+function isToResume({ phase, accepts }: Worker): boolean {
+  if (phase === 'open' || phase === 'opening') return accepts !== 'all';
+  return RESUMABLE_PHASES.has(phase);
 }
 
 /** What a candidate still lacks, for the message of a time-out. */

@@ -36,7 +36,10 @@ export function salvage(
     if (kind === 'listener') {
       names.set(`listener.${id}`, there);
       const origin = declared.has(id) ? 'declared' : 'asked';
-      listeners.push({ name: id, address: null, origin, file: fileOf(fd, id, runtimeDirectory) });
+      const canary = [...stored.keys()].find((other) => isCanaryOf(other, id));
+      if (canary !== undefined) names.set(`canary.${id}`, canary);
+      const file = fileOf(fd, id, runtimeDirectory);
+      listeners.push({ name: id, address: null, origin, file, canary: canary === undefined ? 'none' : 'kept' });
       next = Math.max(next, Number(/^listener-(\d+)$/.exec(id)?.[1] ?? 0) + 1);
     } else if (generation !== null) {
       leftovers.push(there);
@@ -55,6 +58,11 @@ export function salvage(
     names,
     leftovers,
   };
+}
+
+function isCanaryOf(stored: string, listener: string): boolean {
+  const facts = factsOf(stored);
+  return facts?.kind === 'canary' && facts.id === listener;
 }
 
 /** The file of a Unix socket is taken for the one that stands where the socket was bound. */

@@ -37,6 +37,7 @@ const DOING: Record<RollState, string> = {
   steady: 'over',
   booting: 'booting',
   probing: 'being probed',
+  canarying: 'a canary',
   restoring: 'being given its state',
   switching: 'taking over the traffic',
   soaking: 'on trial',

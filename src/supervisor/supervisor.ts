@@ -150,6 +150,7 @@ export class Supervisor {
       killTimeoutMs: config.stop.killTimeoutMs,
       log,
       mayAct: () => !situation.stopping && this.#roller.incumbentsAccept,
+      accepts: () => this.#roller.incumbentsOn,
       sample: (generation, slot, sample, why) => this.#health.sample(generation, slot, sample, why),
     });
     this.#listening = new Listening(log, inventory, () => this.#mirror.flush());
@@ -220,6 +221,7 @@ export class Supervisor {
         this.#probes.hasStartup ? Promise.resolve(this.#probes.start(worker)) : probe(worker, config.upgrade.probe),
       hasStartup: this.#probes.hasStartup,
       whyNot: (candidate) => this.#probes.whyNot(candidate),
+      settle: () => this.#mirror.flush(),
       record: ({ release }) => {
         this.#good.add(release);
         options.committed(release);

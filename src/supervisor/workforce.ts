@@ -58,7 +58,10 @@ export class Workforce {
     return {
       onPhase: (worker) => this.#moved(worker),
       onListen: (worker, id, address, backlog) => listening.answer(worker, id, address, backlog),
-      onListening: announce,
+      onListening: (worker, name) => {
+        listening.begun(worker, name);
+        announce();
+      },
       onUnlisten: (worker, name) => {
         this.#generationOf(worker)?.unclaim(name, worker.slot);
         this.#situation.inventory.sweepListeners();
@@ -137,7 +140,7 @@ export class Workforce {
     if (generation?.role === 'incumbent' && worker.phase === 'ready' && probes.hasStartup) probes.start(worker);
     else if (generation?.role === 'incumbent' && ARRIVED.has(worker.phase)) {
       restarter.arrived(worker);
-      if (!roller.incumbentsStandBy) worker.open();
+      if (!roller.incumbentsStandBy) worker.open(roller.incumbentsOn);
     }
     probes.moved(worker);
     // One that was started again: what its predecessor would have been given goes to it.

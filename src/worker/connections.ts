@@ -39,6 +39,7 @@ export class Connections {
   readonly #connections = new Map<net.Socket, Connection>();
   readonly #probes = new WeakSet<net.Socket>();
   #accepted = 0;
+  #everAccepted = 0;
   #requests = 0;
   #inFlight = 0;
   #draining = false;
@@ -56,6 +57,11 @@ export class Connections {
 
   get accepted(): number {
     return this.#accepted;
+  }
+
+  /** Since the start, those that are gone included. */
+  get everAccepted(): number {
+    return this.#everAccepted;
   }
 
   get requests(): number {
@@ -119,6 +125,7 @@ export class Connections {
     const server = acceptedBy(socket);
     if (server === null || !this.#isManaged(server)) return;
     this.#accepted++;
+    this.#everAccepted++;
     this.#follow(socket, true);
   }
 

@@ -33,6 +33,34 @@ export interface AcceptHandle {
   onconnection?: unknown;
 }
 
+/** A connection as the accept handle hands it over, before it is read. */
+export interface ClientHandle {
+  readonly fd?: Fd;
+  close(): void;
+}
+
+type OnConnection = (this: AcceptHandle, error: number, client: ClientHandle | undefined) => void;
+
+/**
+ * Shows each new connection to `take` first, for as long as the returned function has not been called. What it does not
+ * take goes on as always.
+ */
+export function interceptConnections(handle: AcceptHandle, take: (client: ClientHandle) => boolean): () => void {
+  const onward = handle.onconnection as OnConnection;
+  const intercepted: OnConnection = (error, client) => {
+    if (error !== 0 || client === undefined || !take(client)) onward.call(handle, error, client);
+  };
+  handle.onconnection = intercepted;
+  return () => {
+    if (handle.onconnection === intercepted) handle.onconnection = onward;
+  };
+}
+
+/** What the accept handle does with a new connection. */
+export function passConnection(handle: AcceptHandle, client: ClientHandle): void {
+  (handle.onconnection as OnConnection).call(handle, 0, client);
+}
+
 export interface SocketName {
   address?: string;
   family?: string;
@@ -123,6 +151,17 @@ export function openHandle(fd: Fd): AcceptHandle {
   const handle = (net as unknown as NetInside)._createServerHandle(null, null, null, fd);
   if (typeof handle === 'number') throw new Error(`cannot adopt descriptor ${fd}: error ${handle}`);
   return handle;
+}
+
+/** The same of a duplicate: the descriptor stays the caller's. */
+export function openDuplicate(fd: Fd): AcceptHandle {
+  const duplicate = native().dup(fd);
+  try {
+    return openHandle(duplicate);
+  } catch (error) {
+    native().close(duplicate);
+    throw error;
+  }
 }
 
 /** A handle of the same kind without a descriptor, for a server that will never accept again but still has an address. */

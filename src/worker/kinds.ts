@@ -11,6 +11,9 @@ export const HTTP = 'http';
 /** Has asked for nothing yet: browsers open connections that they may need. Moves like the idle, and stays what it is. */
 export const HTTP_UNUSED = 'http-unused';
 
+/** Has just been accepted, by whatever server: nothing of it was read, and no app has seen it. */
+export const FRESH = 'fresh';
+
 /** It moves without anybody's help, and is announced to the server as a new client is. */
 export const isHttp = (kind: string): boolean => kind === HTTP || kind === HTTP_UNUSED;
 

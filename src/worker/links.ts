@@ -102,6 +102,10 @@ export class Links {
     this.#inRound = 0;
   }
 
+  all(): Link[] {
+    return [...this.#links];
+  }
+
   /** The peers to offer connections to. */
   latest(): Link[] {
     return [...this.#links].filter(({ round }) => round === this.#round - 1);

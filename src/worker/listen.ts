@@ -12,11 +12,11 @@ import { subscribe } from 'node:diagnostics_channel';
 import { type EventEmitter, errorMonitor } from 'node:events';
 import type net from 'node:net';
 import { resolve } from 'node:path';
-import type { ListenAddress } from '../channel/messages.js';
+import type { Accepts, ListenAddress } from '../channel/messages.js';
 import { type Fd, native } from '../native.js';
 import type { Channel } from './channel.js';
 import { GatedServer } from './gated-server.js';
-import { type AcceptHandle, type Binding, whenBinding } from './internals.js';
+import { type AcceptHandle, type Binding, type ClientHandle, whenBinding } from './internals.js';
 import type { Readiness } from './readiness.js';
 
 /** What `listen` was called with, as far as it does not come back when Node binds. */
@@ -37,8 +37,9 @@ export class ManagedServers {
   /** Addresses that can be listened on once, and are. */
   readonly #taken = new Map<string, GatedServer>();
   readonly #ordinals = new Map<string, number>();
-  #open = false;
+  #open: Accepts | null = null;
   #ended = false;
+  #divert: ((gate: GatedServer, client: ClientHandle) => boolean) | null = null;
 
   constructor(channel: Channel, readiness: Readiness, onManaged: (server: net.Server, name: string) => void) {
     this.#channel = channel;
@@ -74,8 +75,8 @@ export class ManagedServers {
     return null;
   }
 
-  /** Whether what listens accepts. */
-  get accepts(): boolean {
+  /** On which sockets what listens accepts; null where it does not. */
+  get accepts(): Accepts | null {
     return this.#open;
   }
 
@@ -88,20 +89,38 @@ export class ManagedServers {
     return [...this.#gated.values()].map(({ name }) => name);
   }
 
-  open(): void {
+  open(on: Accepts): void {
     if (this.#ended) return;
-    this.#open = true;
-    for (const gated of this.#gated.values()) gated.open();
+    this.#open = on;
+    for (const gated of this.#gated.values()) gated.open(on);
+  }
+
+  /** Takes the descriptor: the second socket of that listener. */
+  takeCanary(name: string, fd: Fd): void {
+    const gated = this.named(name);
+    if (gated === null || this.#ended) native().close(fd);
+    else gated.takeCanary(fd);
+  }
+
+  /** Each new connection is shown to `take` first, with its gate; null ends that. */
+  divert(take: ((gate: GatedServer, client: ClientHandle) => boolean) | null): void {
+    this.#divert = take;
+    for (const gated of this.#gated.values()) this.#divertOf(gated);
+  }
+
+  #divertOf(gated: GatedServer): void {
+    const take = this.#divert;
+    gated.divert(take === null ? null : (client) => take(gated, client));
   }
 
   pause(): void {
-    this.#open = false;
+    this.#open = null;
     for (const gated of this.#gated.values()) gated.pause();
   }
 
   /** No server of this process accepts again. */
   end(): void {
-    this.#open = false;
+    this.#open = null;
     this.#ended = true;
     for (const gated of this.#gated.values()) gated.end();
   }
@@ -176,10 +195,11 @@ export class ManagedServers {
       return;
     }
     this.#gated.set(gated.server, gated);
+    if (this.#divert !== null) this.#divertOf(gated);
     this.#everManaged.add(gated.server);
     this.#onManaged(gated.server, gated.name);
     this.#channel.send({ type: 'listening', name: gated.name });
-    if (this.#open) gated.open();
+    if (this.#open !== null) gated.open(this.#open);
     else if (this.#ended) gated.end();
     this.#keepAlive();
     this.#readiness.listening();

@@ -23,6 +23,7 @@ export function measure({ connections, sessions, answers, delay }: Counted): Mea
     requests: connections.requests + sessions.requests,
     inFlight: connections.inFlight + sessions.inFlight,
     connections: connections.accepted,
+    accepted: connections.everAccepted,
     rssBytes: rss,
     heapUsedBytes: heapUsed,
     utilization,

@@ -9,7 +9,7 @@ import type { FromSender, Moving } from '../channel/peer-messages.js';
 import { type Fd, native } from '../native.js';
 import type { GatedServer } from './gated-server.js';
 import { isFull } from './internals.js';
-import { isHttp, type Kinds } from './kinds.js';
+import { FRESH, isHttp, type Kinds } from './kinds.js';
 import type { Link } from './links.js';
 import type { ManagedServers } from './listen.js';
 import { resume } from './move-out.js';
@@ -101,7 +101,8 @@ export class MoveIn {
 
   #canTake(gate: GatedServer, kind: string, coming: number): boolean {
     if (isFull(gate.server, coming + this.#heldFor(gate))) return false;
-    return isHttp(kind) ? speaksHttp(gate.server) : this.#kinds.knows(kind);
+    if (kind === FRESH) return true;
+    return isHttp(kind) ? gate.speaksHttp : this.#kinds.knows(kind);
   }
 
   #heldFor(gate: GatedServer): number {
@@ -137,9 +138,4 @@ export class MoveIn {
     if (this.#arrived.length === 0) this.#changed();
     else setImmediate(() => this.#make());
   }
-}
-
-/** An HTTP/1 server without TLS. */
-function speaksHttp(server: object): boolean {
-  return 'closeIdleConnections' in server && !('setSecureContext' in server);
 }

@@ -15,7 +15,7 @@ import type { Connections } from './connections.js';
 import type { GatedServer } from './gated-server.js';
 import { findIdle, findUnused } from './idle.js';
 import { acceptedBy, descriptorOf, isPlainHttp, isSettled, makeIdle } from './internals.js';
-import { HTTP, HTTP_UNUSED, isHttp, type Kinds } from './kinds.js';
+import { FRESH, HTTP, HTTP_UNUSED, isHttp, type Kinds } from './kinds.js';
 import type { Link, Links } from './links.js';
 import type { ManagedServers } from './listen.js';
 import { OfferPacket, type Saved } from './offer-packet.js';
@@ -246,7 +246,7 @@ export class MoveOut {
 export function resume({ fd, gate, kind, saved }: Held, kinds: Kinds): net.Socket | null {
   let socket: net.Socket | null = null;
   try {
-    socket = gate.give(fd, isHttp(kind));
+    socket = gate.give(fd, isHttp(kind) || kind === FRESH);
   } catch (error) {
     // The app's own 'connection' listener threw, which is the app's, and must not stop those that come after it.
     setImmediate(() => {
@@ -255,7 +255,7 @@ export function resume({ fd, gate, kind, saved }: Held, kinds: Kinds): net.Socke
   }
   if (socket === null) return null;
   if (kind === HTTP) makeIdle(socket, gate.server);
-  else if (!isHttp(kind)) kinds.restore(kind, socket, gate.server, saved);
+  else if (!isHttp(kind) && kind !== FRESH) kinds.restore(kind, socket, gate.server, saved);
   return socket;
 }
 

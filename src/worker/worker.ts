@@ -12,6 +12,7 @@ import { offerToApp } from './app-side.js';
 import { Channel } from './channel.js';
 import { Connections } from './connections.js';
 import { ManagedDatagrams } from './datagrams.js';
+import { Divert } from './divert.js';
 import { Drain } from './drain.js';
 import { entryEvaluated } from './entry.js';
 import { reportFatal } from './fatal.js';
@@ -62,6 +63,20 @@ function run(start: WorkerStart): void {
       moveOut.closed(link);
     },
   });
+  /** To workers of a candidate that are handed new connections; what they offer of their own is taken as well. */
+  const takers = new Links({
+    fromSender: (link, message, fds) => moveIn.received(link, message, fds),
+    fromReceiver: (link, message) => divert.accepted(link, message),
+    closed: (link, ended) => {
+      moveIn.closed(link, ended);
+      divert.closed(link);
+    },
+  });
+  const divert = new Divert(takers);
+  const endDivert = () => {
+    servers.divert(null);
+    divert.end();
+  };
   const moveIn = new MoveIn(servers, kinds, () => drain.look());
   const moveOut = new MoveOut(servers, connections, links, kinds, () => drain.look());
   const drain = new Drain(servers, connections, sessions, { links, out: moveOut, in: moveIn });
@@ -75,16 +90,23 @@ function run(start: WorkerStart): void {
         channel.send({ type: 'pong', id: message.id });
         break;
       case 'open':
-        servers.open();
-        datagrams.open();
-        channel.send({ type: 'opened', id: message.id });
+        endDivert();
+        servers.open(message.on ?? 'all');
+        // A socket of UDP has no second one.
+        if (message.on !== 'canary') datagrams.open();
+        channel.send({ type: 'opened', id: message.id, on: message.on ?? 'all' });
+        break;
+      case 'canary':
+        if (fd !== null) servers.takeCanary(message.name, fd);
         break;
       case 'pause':
+        endDivert();
         servers.pause();
         datagrams.pause();
         channel.send({ type: 'paused', id: message.id });
         break;
       case 'drain':
+        endDivert();
         datagrams.end();
         drain.begin(message.idle, (tally) =>
           datagrams.whenAnswered(() => channel.send({ type: 'drained', id: message.id, tally })),
@@ -92,7 +114,12 @@ function run(start: WorkerStart): void {
         app.draining(message.timeoutMs, message.idle);
         break;
       case 'link':
-        if (fd !== null) links.add(fd, message.peer);
+        if (fd !== null) (message.takes === true ? takers : links).add(fd, message.peer);
+        break;
+      case 'divert':
+        endDivert();
+        divert.begin(message.diversion, message.listeners);
+        servers.divert((gate, client) => divert.take(gate, client));
         break;
       case 'measure':
         if (message.delay === true) delay.watch();
@@ -103,7 +130,8 @@ function run(start: WorkerStart): void {
           type: 'standing',
           id: message.id,
           ready: readiness.said,
-          open: servers.accepts,
+          open: servers.accepts !== null,
+          ...(servers.accepts !== null && { on: servers.accepts }),
           draining: servers.ended,
           listening: [...servers.names(), ...datagrams.names()],
         });
@@ -137,7 +165,7 @@ function run(start: WorkerStart): void {
     endWithoutSupervisor(drain);
     app.draining(ORPHAN_DRAIN_MS, 'wait');
   });
-  channel.send({ type: 'hello', version: CHANNEL_VERSION, node: process.version });
+  channel.send({ type: 'hello', version: CHANNEL_VERSION, node: process.version, canaries: true });
   reportFatal(channel);
   entryEvaluated().then(() => readiness.evaluated());
 }

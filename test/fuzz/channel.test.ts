@@ -31,6 +31,7 @@ const address = fc.record(
   },
   { requiredKeys: ['kind'] },
 );
+const accepts = fc.constantFrom('all', 'main', 'canary', 'none', 7);
 const tally = fc.record({ moved: number, finished: number, told: number, cut: number }, { requiredKeys: [] });
 /** Few, or more small ones than may be. */
 const few = <T>(of: fc.Arbitrary<T>, small: T) =>
@@ -93,6 +94,9 @@ const fromWorker = messages(
     reason: text,
     version: number,
     node: text,
+    canaries: fc.oneof(fc.boolean(), number),
+    on: accepts,
+    accepted: number,
     id: number,
     address,
     backlog: number,
@@ -138,12 +142,26 @@ fuzz('channel: from a worker', fromWorker, (input) => {
   if (message.type === 'drained') expect(Object.values(message.tally).every(Number.isFinite)).toBe(true);
 });
 
+const diversion = fc.oneof(
+  fc.record(
+    {
+      by: fc.constantFrom('chance', 'header', 'cookie', 'moon'),
+      name: text,
+      value: fc.option(text),
+      share: fc.oneof(fc.nat(1_100), number),
+    },
+    { requiredKeys: ['by', 'share'] },
+  ),
+  number,
+);
 const toWorker = messages(
   [
     'listener',
     'refused',
     'ping',
     'open',
+    'canary',
+    'divert',
     'pause',
     'drain',
     'link',
@@ -160,11 +178,15 @@ const toWorker = messages(
     names: fc.option(fc.array(text, { maxLength: 5 })),
     id: number,
     delay: fc.option(fc.boolean(), { nil: undefined }),
+    on: accepts,
     name: text,
     code: text,
     idle: fc.constantFrom('move', 'wait', 'close', 'never'),
     timeoutMs: number,
     peer: text,
+    takes: fc.boolean(),
+    diversion,
+    listeners: fc.oneof(fc.array(text, { maxLength: 3 }), number),
     secret: text,
     to: number,
     maxBytes: number,
@@ -181,7 +203,10 @@ fuzz('channel: to a worker', fc.tuple(toWorker, fc.nat(3)), ([input, fds]) => {
   if (message.type === 'tickets') Buffer.from(message.secret, 'base64');
   else if (message.type === 'save') expect(Number.isSafeInteger(message.maxBytes)).toBe(true);
   else if (message.type === 'restore') expect(Number.isSafeInteger(message.from)).toBe(true);
-  else if (message.type !== 'link') expect(Number.isSafeInteger(message.id)).toBe(true);
+  else if (message.type === 'divert') {
+    expect(message.diversion.share).toBeLessThanOrEqual(1_000);
+    if (message.diversion.by !== 'chance') expect(typeof message.diversion.name).toBe('string');
+  } else if (message.type !== 'link' && message.type !== 'canary') expect(Number.isSafeInteger(message.id)).toBe(true);
 });
 
 const packet = fc.record({

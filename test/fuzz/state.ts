@@ -68,13 +68,17 @@ const phase = fc.constantFrom(
   'hook',
   'boot',
   'probe',
+  'canary',
   'switch',
   'soak',
   'commit',
   'rollback' as const,
 );
 
+const counts = fc.record({ connections: count, requests: count });
+
 export const report: fc.Arbitrary<Report> = fc.record({
+  canary: list(fc.record({ share: count, match: or(short), ms, candidate: counts, incumbent: counts })),
   version: fc.constant(REPORT_VERSION),
   number: count,
   kind: fc.constantFrom('reload', 'rollback', 'regret'),
@@ -120,6 +124,7 @@ const listener: fc.Arbitrary<ListenerRecord> = fc.record({
   ),
   origin: fc.constantFrom('asked', 'declared', 'systemd'),
   file: or(fc.record({ path: short, id: short, keep: or(short) })),
+  canary: fc.constantFrom('none', 'kept', 'lost'),
 });
 
 const oldWorker: fc.Arbitrary<WorkerRecord> = fc.record({

@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { closeSync, fstatSync, openSync, rmSync } from 'node:fs';
+import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -244,5 +246,45 @@ describe('poll', () => {
   test('1,000 rounds leave no descriptor', () => {
     const [one] = pair('stream');
     expectNoLeak(() => n.poll(one, both, 0));
+  });
+});
+
+describe('peek', () => {
+  test('shows what has come without taking it, null where nothing is there, and nothing at the end', () => {
+    const [a, b] = n.socketpair('stream');
+    expect(n.peek(a, 10)).toBeNull();
+    n.send(b, Buffer.from('hello'));
+    expect(n.peek(a, 3)?.toString()).toBe('hel');
+    expect(n.peek(a, 100)?.toString()).toBe('hello');
+    expect(n.receive(a, 100, 0)?.data.toString()).toBe('hello');
+    closeSync(b);
+    expect(n.peek(a, 10)).toHaveLength(0);
+    expectNoLeak(() => n.peek(a, 10));
+    closeSync(a);
+    expectFailure(() => n.peek(a, 10), 'EBADF', 'recv');
+    expectNoLeakOnFailure(() => n.peek(a, 10));
+  });
+
+  test('setReceiveLowWater keeps a stream unreadable until so much has come', async () => {
+    // Of TCP: the readiness of a Unix stream does not go by it.
+    const server = net.createServer({ pauseOnConnect: true }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const client = net.connect((server.address() as net.AddressInfo).port, '127.0.0.1');
+    const [socket] = (await once(server, 'connection')) as [net.Socket];
+    const fd = n.dup((socket as unknown as { _handle: { fd: number } })._handle.fd);
+    const readable = (deadlineMs: number) => n.poll(fd, { readable: true, writable: false }, deadlineMs);
+    const send = (text: string) => new Promise((resolve) => client.write(text, resolve));
+    n.setReceiveLowWater(fd, 6);
+    await send('12345');
+    // It has come, and is no reason to wake anybody.
+    while (n.peek(fd, 10)?.length !== 5);
+    expect(readable(0)).toBeNull();
+    await send('6');
+    expect(readable(5_000)).toMatchObject({ readable: true });
+    expectNoLeak(() => n.setReceiveLowWater(fd, 1));
+    closeSync(fd);
+    for (const one of [socket, client]) one.destroy();
+    server.close();
+    expectFailure(() => n.setReceiveLowWater(fd, 10), 'EBADF', 'setsockopt');
   });
 });

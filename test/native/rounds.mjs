@@ -70,6 +70,15 @@ function withFd(fd, use) {
   }
 }
 
+/** In a group of its own. */
+function withTcpListener(use) {
+  const address = { family: 'ipv4', address: '127.0.0.1', port: 0 };
+  withFd(n.bind({ ...bindOptions, address, reusePort: true }), (fd) => {
+    n.listen(fd, 1);
+    use(fd);
+  });
+}
+
 const withPidfd = (use) => withFd(n.pidfdOpen(process.pid), use);
 
 function runToEnd(options, wait) {
@@ -95,6 +104,31 @@ const ROWS = {
       );
       refused(null, () => n.bind({ ...bindOptions, address: null }));
     },
+  ],
+  listenerInfo: [
+    () => withTcpListener((fd) => n.listenerInfo(fd)),
+    () => withPair((fd) => refused('EOPNOTSUPP', () => n.listenerInfo(fd))),
+  ],
+  setReceiveLowWater: [
+    () => withTcpListener((fd) => n.setReceiveLowWater(fd, 5)),
+    () => refused('EBADF', () => n.setReceiveLowWater(CLOSED, 5)),
+  ],
+  peek: [
+    () =>
+      withPair((a, b) => {
+        n.peek(a, 100);
+        n.send(b, Buffer.from('seen'));
+        n.peek(a, 100);
+      }),
+    () => refused('EBADF', () => n.peek(CLOSED, 100)),
+  ],
+  setReusePort: [
+    () => withTcpListener((fd) => n.setReusePort(fd, false)),
+    () => refused('EBADF', () => n.setReusePort(CLOSED, true)),
+  ],
+  attachReusePortProgram: [
+    () => withTcpListener((fd) => n.attachReusePortProgram(fd, [6, 0, 0, 0])),
+    () => withTcpListener((fd) => refused('EINVAL', () => n.attachReusePortProgram(fd, [6]))),
   ],
   listen: [
     () => withFd(n.bind(bindOptions), (fd) => n.listen(fd, 1)),

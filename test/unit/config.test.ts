@@ -125,6 +125,34 @@ const BAD_VALUES: readonly (readonly [toml: string, message: string])[] = [
     'upgrade.probe = "health"',
     '2: upgrade.probe: "health" is not allowed: a path of an HTTP request that begins with "/"',
   ],
+  // Canaries.
+  ...['0', '0.0005', '1.5', '"1 %"', '0.0015'].map((weight): [string, string] => [
+    `upgrade.canary = [{ weight = ${weight}, for = "1m" }]`,
+    `2: upgrade.canary[0].weight: ${weight} is not allowed: a share from 0.001 to 1 in steps of 0.001`,
+  ]),
+  ['upgrade.canary = [{ for = "1m" }]', '2: upgrade.canary[0].weight: it is missing: which share of new connections?'],
+  [
+    'upgrade.canary = [{ cookie = "sid", for = "1m" }]',
+    '2: upgrade.canary[0].weight: it is missing: which share of the values of cookie sid?',
+  ],
+  [
+    'upgrade.canary = [{ header = "x-canary: v2", weight = 0.5, for = "1m" }]',
+    '2: upgrade.canary[0].weight: header x-canary: v2 is one value, which has no shares: leave out the weight or the value',
+  ],
+  [
+    'upgrade.canary = [{ header = "a: b", cookie = "c=d", for = "1m" }]',
+    '2: upgrade.canary[0].cookie: header is there too: a step has one',
+  ],
+  [
+    'upgrade.canary = [{ header = "x canary", for = "1m" }]',
+    '2: upgrade.canary[0].header: "x canary" is not allowed: a header and its value, "x-canary: v2", or its name alone beside a weight',
+  ],
+  ['upgrade.canary = [{ weight = 0.1 }]', '2: upgrade.canary[0].for: it is missing'],
+  ['upgrade.canary = 0.1', '2: upgrade.canary: 0.1 is not a list of tables: write [[upgrade.canary]]'],
+  [
+    `upgrade.canary = [${Array(17).fill('{ weight = 0.1, for = "1s" }').join(', ')}]`,
+    '2: upgrade.canary: 17 tables are too many: at most 16',
+  ],
   // Durations.
   [
     '[upgrade]\ndrain_timeout = 30',
@@ -468,6 +496,7 @@ describe('what comes out', () => {
         drainTimeoutMs: 30_000,
         takeoverTimeoutMs: 10_000,
         probe: null,
+        canary: [],
         regretMs: 300_000,
         stateMaxBytes: 256 * 2 ** 20,
       },
@@ -567,6 +596,7 @@ ready_timeout = "1m30s"
 drain_timeout = "0s"
 takeover_timeout = "250ms"
 probe = "/health?deep=1"
+canary = [{ weight = 0.001, for = "5m" }, { weight = 0.57, for = "1h" }, { weight = 1, for = "1s" }, { header = "X-Canary:v2", for = "1m" }, { cookie = "sid", weight = 0.01, for = "1m" }]
 regret = "1h"
 state_max = "2GiB"
 [stop]
@@ -619,6 +649,13 @@ level = "debug"
         drainTimeoutMs: 0,
         takeoverTimeoutMs: 250,
         probe: '/health?deep=1',
+        canary: [
+          { share: 1, match: null, forMs: 300_000 },
+          { share: 570, match: null, forMs: 3_600_000 },
+          { share: 1_000, match: null, forMs: 1_000 },
+          { share: 1_000, match: { by: 'header', name: 'X-Canary', value: 'v2' }, forMs: 60_000 },
+          { share: 10, match: { by: 'cookie', name: 'sid', value: null }, forMs: 60_000 },
+        ],
         regretMs: 3_600_000,
         stateMaxBytes: 2 * 2 ** 30,
       },
@@ -759,6 +796,7 @@ describe('the summary', () => {
       ['upgrade.drain_timeout', '30s', 'default'],
       ['upgrade.takeover_timeout', '10s', 'default'],
       ['upgrade.probe', 'none', 'default'],
+      ['upgrade.canary', 'none: all at once', 'default'],
       ['upgrade.regret', '5m', 'default'],
       ['upgrade.state_max', '256MiB', 'default'],
       ['upgrade.admission', 'on', 'default'],

@@ -64,6 +64,7 @@ describe('a worker', () => {
   test('of an older preload has counted nothing else', () => {
     expect(decodeFromWorker(message)).toEqual({
       ...message,
+      accepted: 0,
       errors: 0,
       aborted: 0,
       latency: noLatency(),

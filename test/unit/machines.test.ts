@@ -41,7 +41,7 @@ describe.each(Object.keys(TABLES) as (keyof typeof TABLES)[])('the table of the 
 });
 
 describe('a roll', () => {
-  const UNDER_WAY: RollState[] = ['booting', 'probing', 'restoring', 'switching', 'soaking'];
+  const UNDER_WAY: RollState[] = ['booting', 'probing', 'canarying', 'restoring', 'switching', 'soaking'];
   const FAILURES: RollEvent[] = ['candidateFailed', 'timedOut', 'aborted'];
 
   test.each(UNDER_WAY.flatMap((state) => FAILURES.map((event) => [state, event] as const)))(

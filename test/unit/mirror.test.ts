@@ -281,6 +281,20 @@ describe('a record and a store', () => {
     expect(kept?.state.listeners).toEqual([]);
   });
 
+  test('of which one lacks the second socket of a listener: it stays, and can have no canary any more', () => {
+    const withCanary = { ...state, listeners: state.listeners.map((one) => ({ ...one, canary: 'kept' as const })) };
+    const stored = storedOf(withCanary);
+    expect(reconcile(withCanary, new Set([...stored, 'batond.canary.http']))).toMatchObject({
+      state: { listeners: [{ canary: 'kept' }] },
+      remarks: [],
+    });
+    stored.delete('batond.canary.http');
+    expect(reconcile(withCanary, stored)).toMatchObject({
+      state: { listeners: [{ canary: 'lost' }], generations: state.generations },
+      remarks: ['the second socket of the listener http is missing: it can have no canary any more'],
+    });
+  });
+
   test('of two times: the record counts as none', () => {
     const older = snapshot({ listeners: ['http'], generations: [{ number: 1, role: 'incumbent', pids: [11] }] });
     const stored = storedOf(state);

@@ -10,7 +10,7 @@ export interface Scenario {
   readonly from?: App;
   readonly app?: App;
   /** Lines of batond.toml in place of what the matrix has otherwise. */
-  readonly config?: 'broken' | 'renamed';
+  readonly config?: 'broken' | 'renamed' | 'canary';
   /** What makes the reload go that way. */
   readonly arranged?: readonly Falling[];
   /** What the reload comes to when nothing else falls: null is success, `CLIENT_GONE` is told to nobody. */
@@ -29,6 +29,7 @@ const stop = (role: Strike['role']): Strike => ({ role, signal: 'SIGSTOP' });
 
 const HAPPY: Scenario = { verdict: null };
 const EXITS: Scenario = { app: 'exits-at-once', verdict: 'CANDIDATE_EXITED' };
+const CANARY: Scenario = { config: 'canary', verdict: null };
 const RENAMED: Scenario = { config: 'renamed', verdict: 'SUCCESSOR_REFUSED' };
 
 /** The host is stopped with it: it would otherwise end the successor before that one has noticed anything. */
@@ -96,6 +97,23 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   },
   'roll.probing.aborted': {
     arranged: [at('roll', 'booting', 'ready', stop('candidate'), kill('client'))],
+    verdict: 'CLIENT_GONE',
+  },
+  'roll.canarying.canaried': HAPPY,
+  'roll.canarying.stepped': CANARY,
+  'roll.canarying.candidateFailed': {
+    ...CANARY,
+    arranged: [at('roll', 'canarying', 'stepped', kill('candidate'))],
+    verdict: 'CANDIDATE_EXITED',
+  },
+  'roll.canarying.timedOut': {
+    ...CANARY,
+    arranged: [at('roll', 'probing', 'answered', stop('candidate'))],
+    verdict: 'CANDIDATE_NOT_OPENED',
+  },
+  'roll.canarying.aborted': {
+    ...CANARY,
+    arranged: [at('roll', 'canarying', 'stepped', kill('client'))],
     verdict: 'CLIENT_GONE',
   },
   'roll.restoring.restored': HAPPY,

@@ -18,6 +18,9 @@ const CONFIG = [
   'kill_timeout = "1s"',
 ].join('\n');
 
+/** So small a share that what a candidate has in hand when it falls is hardly ever of the load. */
+const CANARY = `canary = [${Array(3).fill('{ weight = 0.001, for = "1s" }').join(', ')}]`;
+
 /** More than the faults themselves take of a supervisor's time. */
 export const WATCHDOG_MS = 6_000;
 
@@ -63,6 +66,7 @@ export class Stage implements AsyncDisposable {
   prepare({ app = 'answers', config }: Scenario): string {
     if (config === 'broken') this.service.writeConfig('name = "shop"\nworkers = = 2\n');
     if (config === 'renamed') this.service.writeConfig(this.#config.replace('"shop"', '"store"'));
+    if (config === 'canary') this.service.writeConfig(this.#config.replace('[upgrade]', `[upgrade]\n${CANARY}`));
     return this.service.deploy(app);
   }
 
