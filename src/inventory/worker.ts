@@ -197,7 +197,7 @@ export class Worker {
     return this.#tally;
   }
 
-  /** Why we have ended it, if we have: what its exit does not say. */
+  /** Why we have killed it, if we have: what its exit does not say. */
   get killedBy(): Cause | null {
     return this.#killedBy;
   }
@@ -350,7 +350,7 @@ export class Worker {
     this.process.stop(killTimeoutMs, onKill);
   }
 
-  /** The same, for what it has done or not done. */
+  /** The same, for a reason that the rules of healing know; the first one stands. */
   endFor(cause: Cause, killTimeoutMs: number, onKill?: () => void): void {
     this.#killedBy ??= cause;
     this.stop(killTimeoutMs, onKill);

@@ -59,11 +59,18 @@ export class HealthKeeper {
   get level(): Level {
     const { incumbent } = this.#host.inventory;
     if (incumbent === null) return 'UNHEALTHY';
-    const levels = Array.from({ length: incumbent.slots }, (_, slot) => this.levelOf(incumbent, slot));
-    return serviceLevel(levels, this.accepting);
+    const slots = Array.from({ length: incumbent.slots }, (_, slot) => slot);
+    // A slot that has done what it had to do is missed by nobody.
+    const meant = slots.filter((slot) => incumbent.healing.slots.get(slot)?.rest !== 'done');
+    return serviceLevel(
+      meant.map((slot) => this.levelOf(incumbent, slot)),
+      this.accepting,
+    );
   }
 
+  /** One that is not started again stays as ill as its end was. */
   levelOf(generation: Generation, slot: number): Level {
+    if (generation.healing.slots.get(slot)?.rest === 'kept') return 'UNHEALTHY';
     return healthOf(generation, slot).level;
   }
 

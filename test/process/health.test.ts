@@ -1,4 +1,5 @@
 /** What load balancers are told, over reloads and the death of a supervisor, and what `batond health` says of it. */
+import { spawnSync } from 'node:child_process';
 import { describe, expect, test } from 'vitest';
 import type { HealthReport } from '../../src/control/messages.js';
 import { ROOT } from '../support/service/batond.js';
@@ -177,6 +178,33 @@ describe('a liveness probe that fails', () => {
     expect(service.log).toContain('worker g1s0 is ended, since its liveness probe fails: SIGTERM');
     expect(await phases(service)).toEqual(['open']);
     expect((await service.status()).generations[0]!.workers[0]!.pid).toBe(after);
+    await service.expectNoLeftovers();
+  });
+});
+
+describe.runIf(spawnSync('python3', ['--version']).status === 0)('a command that says WATCHDOG=1', () => {
+  test('is ended and started again when it is silent, and its STATUS= is shown', async () => {
+    await using service = await HostedService.start({
+      app: 'speaks-sd-notify',
+      workers: 1,
+      program: 'command = ["python3", "server.py"]',
+      toml: (port) =>
+        `[probe.startup]\nnotify = true\ninterval = "100ms"\n[probe.liveness]\nnotify = true\ninterval = "500ms"\n` +
+        `failures = 1\n[[listener]]\nname = "http"\naddress = "127.0.0.1:${port}"`,
+    });
+    const [before] = (await service.status()).generations[0]!.workers;
+    expect(before?.said).toBe('serving');
+    // The signs that it gives meanwhile are read by the next supervisor.
+    await service.killSupervisor();
+    const kept = await service.status();
+    expect(kept.generations[0]!.workers[0]).toMatchObject({ pid: before!.pid, said: 'serving' });
+    await askOnce(at(service.port), '/hush');
+    await eventually(
+      async () => (await service.status()).generations[0]!.workers[0],
+      (worker) => worker !== undefined && worker.pid !== before!.pid && worker.phase === 'open',
+      { what: () => `another worker serves; log:\n${service.log}` },
+    );
+    expect(service.log).toMatch(/worker g1s0 has failed its liveness probe: it has not said WATCHDOG=1 for \d+ ms/);
     await service.expectNoLeftovers();
   });
 });

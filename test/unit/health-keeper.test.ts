@@ -139,6 +139,26 @@ describe('a worker that fails', () => {
   });
 });
 
+describe('a slot that runs nothing', () => {
+  const resting = (rest: 'kept' | 'done') => ({
+    listened: true,
+    slots: [
+      { slot: 1, rest, standby: false, waits: 0, rule: 'clean-exit', reason: 'exited', sinceMs: 0, dueAtMs: null },
+    ],
+    restarts: [],
+  });
+
+  test('because it has done what it had to do is missed by nobody', () => {
+    expect(scene(2, { healing: resting('done') }).keeper.level).toBe('OK');
+  });
+
+  test('because it is not started again makes the service DEGRADED', () => {
+    const { keeper } = scene(2, { healing: resting('kept') });
+    expect(keeper.level).toBe('DEGRADED');
+    expect(keeper.sentence).toBe('It is DEGRADED: worker 1 UNHEALTHY.');
+  });
+});
+
 describe('a service that is UNHEALTHY', () => {
   test('within upgrade.regret is given up after health.regret_after, and not before', async () => {
     const it = scene();
