@@ -3,7 +3,8 @@ import type { Command } from 'commander';
 import { roughSize } from '../config/size.js';
 import type { ReportSummary } from '../control/messages.js';
 import { BatondError } from '../errors.js';
-import type { DrainReport, Report, StateReport } from '../inventory/report.js';
+import { mebibytes, number, percent, type TrialFigures, time } from '../health/figures.js';
+import type { DrainReport, Report, StateReport, TrialReport } from '../inventory/report.js';
 import { describeHoldings } from '../supervisor/holdings-words.js';
 
 interface ReportFlags {
@@ -48,7 +49,7 @@ const WIDTH = 80;
 const BAR = 30;
 
 export function renderReport(report: Report): string {
-  const { number, kind, from, to, release, verdict, durationMs, startedAt, phases, drains, state, peak } = report;
+  const { number, kind, from, to, release, verdict, durationMs, startedAt, phases, drains, state, soak, peak } = report;
   const unfinished = drains.some(({ ms }) => ms === null);
   const longest = Math.max(1, ...phases.map(({ ms }) => ms));
   const lines = [
@@ -63,6 +64,7 @@ export function renderReport(report: Report): string {
       `  ${phase.padEnd(10)}${ms.toFixed(1).padStart(10)}  ${'#'.repeat(Math.round((ms / longest) * BAR))}`.trimEnd(),
     ),
   ];
+  if (soak !== undefined) lines.push('', ...renderTrial(soak, to, from));
   if (state !== undefined) lines.push('', ...renderState(state));
   for (const drain of drains) lines.push('', ...renderDrain(drain));
   lines.push(
@@ -78,6 +80,26 @@ function renderState({ bytes, workers, saveMs, restoreMs, lost }: StateReport): 
   return [
     row('state', `${roughSize(bytes)} of ${from}: saved in ${duration(saveMs)}, restored in ${duration(restoreMs)}`),
     ...(lost === 0 ? [] : [row('', `${lost} could not be had: the new generation began without`)]),
+  ];
+}
+
+/** Beside each other, since one says little without the other. */
+function renderTrial({ forMs, ms, failed, candidate, incumbent }: TrialReport, to: number | null, from: number | null) {
+  const line = (label: string, of: (figures: TrialFigures) => string) =>
+    row('', `${label.padEnd(18)}${of(candidate).padStart(22)}${of(incumbent).padStart(22)}`);
+  const known = (value: number | null, as: (value: number) => string) => (value === null ? '-' : as(value));
+  const lasted = ms >= forMs ? duration(ms) : `${duration(ms)} of ${duration(forMs)}`;
+  return [
+    ...wrapped(row('soak', failed === null ? lasted : `${lasted}: ${failed}`)),
+    row('', `${''.padEnd(18)}${`generation ${to}`.padStart(22)}${`generation ${from}`.padStart(22)}`),
+    line('requests', ({ requests }) => number(requests)),
+    line('failed', ({ failed, ended }) => (ended === 0 ? '-' : `${number(failed)} (${percent(failed / ended)})`)),
+    line('p99', ({ p99Ms }) => known(p99Ms, time)),
+    line('loop late p99, max', ({ delayP99Ms, delayMaxMs }) =>
+      delayMaxMs === null ? '-' : `${known(delayP99Ms, time)}, ${time(delayMaxMs)}`,
+    ),
+    line('largest worker', ({ rssBytes }) => known(rssBytes, mebibytes)),
+    line('grows a second by', ({ growth }) => known(growth, (bytes) => `${(bytes / 2 ** 20).toFixed(1)} MiB`)),
   ];
 }
 

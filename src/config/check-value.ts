@@ -32,6 +32,8 @@ export function checkValue(type: Exclude<KeyType, { kind: 'tables' }>, value: un
     case 'duration':
       if (typeof value === 'number' || typeof value === 'bigint') return checkDuration(type, `${value}`, value, report);
       return typeof value === 'string' ? checkDuration(type, value, value, report) : wrong();
+    case 'share':
+      return typeof value === 'number' || typeof value === 'bigint' ? checkShare(type, value, report) : wrong();
     case 'size':
       return typeof value === 'string' ? checkSize(type, value, report, wrong) : wrong();
     case 'condition':
@@ -92,6 +94,14 @@ function checkDuration(type: TypeOf<'duration'>, text: string, found: unknown, r
   if (ms === null) return report([], `${describe(found)} is not allowed: ${allowed(type)}`);
   if (ms >= type.minMs && ms <= type.maxMs) return ms;
   return report([], `${describe(found)} is out of range: ${allowed(type)}`);
+}
+
+/** The thousandths: 0.57 is no number that a computer has, so it is the nearest one that counts. */
+function checkShare(type: TypeOf<'share'>, value: number | bigint, report: Report): unknown {
+  const thousandths = Math.round(Number(value) * 1_000);
+  const isWhole = Math.abs(Number(value) * 1_000 - thousandths) < 1e-6;
+  if (isWhole && thousandths >= 1 && thousandths <= 1_000) return thousandths;
+  return report([], `${value} is not allowed: ${allowed(type)}`);
 }
 
 function checkSize(type: TypeOf<'size'>, value: string, report: Report, wrong: () => undefined): unknown {

@@ -21,6 +21,8 @@ export type KeyType =
   | { readonly kind: 'integer'; readonly min: number; readonly max: number; readonly word?: string }
   | { readonly kind: 'duration'; readonly minMs: number; readonly maxMs: number }
   | { readonly kind: 'size'; readonly minBytes: number; readonly maxBytes: number }
+  /** A part of all, in whole thousandths; the value is their number. */
+  | { readonly kind: 'share' }
   | { readonly kind: 'choice'; readonly of: readonly string[] }
   | { readonly kind: 'boolean' }
   | { readonly kind: 'texts'; readonly minItems: number }
@@ -294,6 +296,13 @@ export const KEYS = {
     flag: { property: 'probe', option: '--probe <path>' },
     about: 'An HTTP path that each candidate worker must answer with 200 to 399 before it serves.',
   },
+  'upgrade.soak': {
+    type: durationOrNone,
+    default: '0s',
+    about:
+      'For so long the next generation serves on trial, beside the one before it: where it is worse (see soak) it is ' +
+      'taken back.',
+  },
   'upgrade.regret': {
     type: durationOrNone,
     default: '5m',
@@ -318,6 +327,26 @@ export const KEYS = {
     type: { kind: 'tables', keys: FREEZE_KEYS },
     default: null,
     about: 'Windows of the week in which no reload begins, such as [{ from = "Fri 18:00", to = "Mon 06:00" }].',
+  },
+  'soak.error_ratio': {
+    type: { kind: 'share' },
+    default: 0.005,
+    about: 'On trial: the share of requests that may fail (5xx, broken off), on top of what failed before.',
+  },
+  'soak.p99': {
+    type: durationOrNone,
+    default: '50ms',
+    about: 'On trial: how slow the 99th percentile may be, on top of twice what it was before.',
+  },
+  'soak.delay': {
+    type: duration,
+    default: '200ms',
+    about: 'On trial: how long the event loop of a worker may be blocked, on top of twice what was usual before.',
+  },
+  'soak.memory_growth': {
+    type: { kind: 'size', minBytes: 1_024, maxBytes: 16 * 2 ** 30 },
+    default: '5MiB',
+    about: 'On trial: how much a worker may grow each second, when it has become larger than those before it.',
   },
   'release.current': {
     type: { kind: 'path' },
@@ -557,6 +586,8 @@ export function allowed(type: KeyType): string {
       return `a duration from ${type.minMs === 0 ? '0s' : '1ms'} to 24h in h, m, s and ms, such as "1m30s"`;
     case 'size':
       return 'a size from 1KiB to 16GiB in KiB, MiB or GiB, such as "256MiB"';
+    case 'share':
+      return 'a share from 0.001 to 1 in steps of 0.001';
     case 'choice': {
       const quoted = type.of.map((word) => `"${word}"`);
       return `${quoted.slice(0, -1).join(', ')} or ${quoted.at(-1)}`;

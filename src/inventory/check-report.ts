@@ -1,7 +1,16 @@
 /** Says whether a report that was read from a file, or came with a takeover, is one that can be shown and counted on. */
 import { isHoldings } from '../channel/decode-checks.js';
+import type { TrialFigures } from '../health/figures.js';
 import { isAbsentOr, isCount, isFlag, isListOf, isNullOr, isNumber, isOneOf, isShape, isText } from '../shape.js';
-import { type CutCause, type DrainReport, type Held, REPORT_VERSION, type Report, type StateReport } from './report.js';
+import {
+  type CutCause,
+  type DrainReport,
+  type Held,
+  REPORT_VERSION,
+  type Report,
+  type StateReport,
+  type TrialReport,
+} from './report.js';
 
 const isDrain = isShape<DrainReport>({
   generation: isCount,
@@ -14,6 +23,25 @@ const isDrain = isShape<DrainReport>({
   held: isAbsentOr(
     isListOf(isShape<Held>({ slot: isCount, before: isOneOf('SIGTERM', 'SIGKILL'), by: isNullOr(isHoldings) })),
   ),
+});
+
+const isFigures = isShape<TrialFigures>({
+  requests: isNumber,
+  failed: isNumber,
+  ended: isNumber,
+  p99Ms: isNullOr(isNumber),
+  delayP99Ms: isNullOr(isNumber),
+  delayMaxMs: isNullOr(isNumber),
+  rssBytes: isNullOr(isNumber),
+  growth: isNullOr(isNumber),
+});
+
+const isTrial = isShape<TrialReport>({
+  forMs: isNumber,
+  ms: isNumber,
+  failed: isNullOr(isText),
+  candidate: isFigures,
+  incumbent: isFigures,
 });
 
 const isWellFormed = isShape<Report>({
@@ -31,6 +59,7 @@ const isWellFormed = isShape<Report>({
   state: isAbsentOr(
     isShape<StateReport>({ bytes: isNumber, workers: isNumber, saveMs: isNumber, restoreMs: isNumber, lost: isNumber }),
   ),
+  soak: isAbsentOr(isTrial),
   peak: isShape<Report['peak']>({ rssBytes: isNumber, fds: isNumber }),
 });
 

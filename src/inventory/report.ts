@@ -5,6 +5,7 @@
  * A report is complete when the last generation that the reload sent away is gone, which may be long after its verdict.
  */
 import type { DrainTally, Holdings } from '../channel/messages.js';
+import type { TrialFigures } from '../health/figures.js';
 
 export const REPORT_VERSION = 1;
 
@@ -72,6 +73,17 @@ export interface StateReport {
   readonly lost: number;
 }
 
+/** What a candidate counted on trial, and what it was compared with. */
+export interface TrialReport {
+  /** As long as it was to last, and as it did. */
+  readonly forMs: number;
+  readonly ms: number;
+  /** What spoke against the candidate, in numbers; null where nothing did. */
+  readonly failed: string | null;
+  readonly candidate: TrialFigures;
+  readonly incumbent: TrialFigures;
+}
+
 export interface Report {
   readonly version: typeof REPORT_VERSION;
   readonly number: number;
@@ -92,6 +104,8 @@ export interface Report {
   readonly drains: DrainReport[];
   /** Absent where there was none to pass on. */
   state?: StateReport;
+  /** Absent where there was none, or it had hardly begun. */
+  soak?: TrialReport;
   /** The highest that was seen, looked at when a phase begins, at the end, and whenever state has moved. */
   readonly peak: {
     /**

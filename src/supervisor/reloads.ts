@@ -108,6 +108,7 @@ export class Reloads {
       ...this.#reported(),
       release,
       kind: 'reload',
+      ...this.#trial(kind),
       sinceMs: client.sinceMs,
       done: (outcome) => this.done(outcome),
     });
@@ -179,6 +180,14 @@ export class Reloads {
   stepTaken(step: ReloadStep, message: string): void {
     this.#situation.options.log.info({ event: 'step', step }, message);
     this.#host.client.step(step, message);
+  }
+
+  /** Whoever goes back is in a hurry, and knows what to. */
+  #trial(kind: Attempt['kind']): Pick<RollRequest, 'soak'> {
+    const { soak: limits, upgrade } = this.#situation.options.config;
+    const forMs = upgrade.soakMs ?? 0;
+    if (kind === 'rollback' || forMs === 0 || limits === undefined) return {};
+    return { soak: { forMs, limits, over: (report) => this.#host.reporter.soaked(report) } };
   }
 
   /** What of a roll is told to whoever waits, and what to the report. */

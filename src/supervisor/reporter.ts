@@ -22,6 +22,7 @@ import {
   type ReporterRecord,
   type ReportPhase,
   type StateReport,
+  type TrialReport,
   totals,
 } from '../inventory/report.js';
 import type { ReportFiles } from '../inventory/report-files.js';
@@ -118,6 +119,11 @@ export class Reporter {
     this.#current.report.state = state;
     enterPhase(this.#current, 'state', monotonicMs());
     this.#sample([], onTheWayBytes);
+  }
+
+  /** What a trial came to, or as far as it came. */
+  soaked(soak: TrialReport): void {
+    if (this.#current !== null) this.#current.report.soak = soak;
   }
 
   verdict({ ok, code, message }: ReloadOutcome): void {

@@ -8,6 +8,7 @@ import type { StateAnswer } from '../channel/messages.js';
 import type { Config } from '../config/config.js';
 import type { ReloadOutcome, ReloadStep } from '../control/messages.js';
 import { BatondError } from '../errors.js';
+import type { Failure } from '../health/soak.js';
 import { Generation } from '../inventory/generation.js';
 import type { Inventory } from '../inventory/inventory.js';
 import type { StateReport } from '../inventory/report.js';
@@ -20,6 +21,7 @@ import type { Exit } from '../process/process.js';
 import type { Release } from '../release/release.js';
 import { ROLL, type RollEffect, type RollEvent, type RollRefusal, type RollState } from '../roll/roll.js';
 import { Progress } from './progress.js';
+import { Soaking, type SoakRequest } from './soaking.js';
 import { StateTransfer } from './state-transfer.js';
 
 /** How long a worker may take to answer a probe, or to open or pause, before the roll goes on without it. */
@@ -28,6 +30,8 @@ const ANSWER_TIMEOUT_MS = 10_000;
 export interface RollRequest {
   readonly release: Release;
   readonly kind: 'start' | 'reload' | 'regret';
+  /** How long the candidate serves on trial, if there is an incumbent. Absent: it does not have to. */
+  readonly soak?: SoakRequest;
   readonly step: (step: ReloadStep, message: string) => void;
   readonly done: (outcome: ReloadOutcome) => void;
   /** The roll is in another state; the candidate is there from its first worker on. */
@@ -81,6 +85,7 @@ export class Roller {
   readonly #progress = new Progress();
   #opened = false;
   #transfer: StateTransfer | null = null;
+  #soaking: Soaking | null = null;
 
   constructor(host: RollerHost) {
     this.#host = host;
@@ -91,7 +96,7 @@ export class Roller {
         passState: () => this.#passState(),
         openCandidates: () => this.#openCandidates(),
         pauseIncumbents: () => this.#pauseIncumbents(),
-        soak: () => this.#runner.post('soaked'),
+        soak: () => this.#soak(),
         record: () => this.#record(),
         promote: () => this.#promote(),
         resumeIncumbents: () => this.#resumeIncumbents(),
@@ -106,6 +111,7 @@ export class Roller {
         if (from !== to) {
           this.#disarm();
           if (from === 'restoring') this.#endTransfer();
+          if (to === 'committing' || to === 'rollingBack') this.#endSoak();
           if (to === 'steady') this.#progress.rest();
           else this.#progress.allow(ANSWER_TIMEOUT_MS);
           this.#request?.entered(to, this.#candidate);
@@ -159,7 +165,9 @@ export class Roller {
 
   candidateExited(worker: Worker, exit: Exit): void {
     const how = this.#host.describeEnd(worker, exit);
-    const facts = { generation: worker.generation, how, reason: worker.fatal?.split('\n')[0] };
+    const reason = worker.fatal?.split('\n')[0];
+    const onTrial = this.state === 'soaking';
+    const facts = { generation: worker.generation, how, onTrial, reason };
     this.#runner.post('candidateFailed', new BatondError('CANDIDATE_EXITED', facts));
   }
 
@@ -183,7 +191,7 @@ export class Roller {
     if (this.state === 'booting' && complete && candidates.every(({ phase }) => READY_PHASES.has(phase))) {
       this.#runner.post('ready');
     } else if (this.state === 'probing' && complete && candidates.every(({ phase }) => phase === 'trusted')) {
-      this.#runner.post('answered');
+      if (this.#soaking?.knowsIncumbents ?? true) this.#runner.post('answered');
     } else if (this.state === 'switching' && !this.#opened) {
       if (!complete || !candidates.every(({ phase }) => phase === 'open')) return;
       this.#opened = true;
@@ -221,6 +229,16 @@ export class Roller {
       this.#runner.post('timedOut', new BatondError('CANDIDATE_NOT_READY', facts));
     });
     void this.#startAll(candidate);
+    const { soak } = this.#request!;
+    if (soak === undefined || inventory.incumbent === null) return;
+    this.#soaking = new Soaking({
+      ...soak,
+      incumbent: () => inventory.incumbent,
+      step: (message) => this.#step('soak', message),
+      allow: (ms) => this.#progress.allow(ms),
+      looked: () => this.check(),
+      judged: (failure) => this.#judged(failure),
+    });
   }
 
   async #startAll(candidate: Generation): Promise<void> {
@@ -313,6 +331,25 @@ export class Roller {
       if (worker.phase === 'open' || worker.phase === 'opening') worker.pause();
     }
     this.check();
+  }
+
+  #soak(): void {
+    if (this.#soaking === null) this.#runner.post('soaked');
+    else this.#soaking.begin(this.#candidate!);
+  }
+
+  #judged(failure: Failure | null): void {
+    if (failure === null) {
+      this.#runner.post('soaked');
+      return;
+    }
+    const facts = { generation: this.#candidate?.number, ...failure };
+    this.#runner.post('candidateFailed', new BatondError('SOAK_FAILED', facts));
+  }
+
+  #endSoak(): void {
+    this.#soaking?.[Symbol.dispose]();
+    this.#soaking = null;
   }
 
   #record(): void {

@@ -74,6 +74,17 @@ const phase = fc.constantFrom(
   'rollback' as const,
 );
 
+const figures = fc.record({
+  requests: count,
+  failed: count,
+  ended: count,
+  p99Ms: or(ms),
+  delayP99Ms: or(ms),
+  delayMaxMs: or(ms),
+  rssBytes: or(count),
+  growth: or(ms),
+});
+
 export const report: fc.Arbitrary<Report> = fc.record({
   version: fc.constant(REPORT_VERSION),
   number: count,
@@ -86,6 +97,7 @@ export const report: fc.Arbitrary<Report> = fc.record({
   durationMs: or(ms),
   phases: list(fc.record({ phase, ms })),
   drains: list(drain),
+  soak: fc.record({ forMs: ms, ms, failed: or(short), candidate: figures, incumbent: figures }),
   peak: fc.record({ rssBytes: count, fds: count }),
 });
 

@@ -56,11 +56,11 @@ const BAD_VALUES: readonly (readonly [toml: string, message: string])[] = [
   ['[stop]\nbanana = 1', '3: stop.banana: unknown key; known here are kill_timeout'],
   [
     'banana = 1',
-    '2: banana: unknown key; known at the top are name, entry, args, command, runtime, runtime_args, directory, workers, ready, env, listener, on_dependency_failure, healing, upgrade, release, hooks, degrade, stop, restart, probe, health, admin, control, log',
+    '2: banana: unknown key; known at the top are name, entry, args, command, runtime, runtime_args, directory, workers, ready, env, listener, on_dependency_failure, healing, upgrade, soak, release, hooks, degrade, stop, restart, probe, health, admin, control, log',
   ],
   [
     '"a b" = 1\nworkers = 1',
-    `2: "a b": unknown key; known at the top are ${'name, entry, args, command, runtime, runtime_args, directory, workers, ready, env, listener, on_dependency_failure, healing, upgrade, release, hooks, degrade, stop, restart, probe, health, admin, control, log'}`,
+    `2: "a b": unknown key; known at the top are ${'name, entry, args, command, runtime, runtime_args, directory, workers, ready, env, listener, on_dependency_failure, healing, upgrade, soak, release, hooks, degrade, stop, restart, probe, health, admin, control, log'}`,
   ],
   ['upgrade.probee = "/"', '2: upgrade.probee: unknown key; did you mean probe?'],
   ['upgrade = { probee = "/" }', '2: upgrade.probee: unknown key; did you mean probe?'],
@@ -125,6 +125,11 @@ const BAD_VALUES: readonly (readonly [toml: string, message: string])[] = [
     'upgrade.probe = "health"',
     '2: upgrade.probe: "health" is not allowed: a path of an HTTP request that begins with "/"',
   ],
+  // Shares.
+  ...['0', '0.0005', '1.5', '"1 %"', '0.0015'].map((ratio): [string, string] => [
+    `soak.error_ratio = ${ratio}`,
+    `2: soak.error_ratio: ${ratio} is not allowed: a share from 0.001 to 1 in steps of 0.001`,
+  ]),
   // Durations.
   [
     '[upgrade]\ndrain_timeout = 30',
@@ -468,11 +473,13 @@ describe('what comes out', () => {
         drainTimeoutMs: 30_000,
         takeoverTimeoutMs: 10_000,
         probe: null,
+        soakMs: 0,
         regretMs: 300_000,
         stateMaxBytes: 256 * 2 ** 20,
       },
       admission: { state: true, minIntervalMs: 0, freeze: [] },
       degrade: [],
+      soak: { errorRatio: 0.005, p99Ms: 50, delayMs: 200, memoryGrowth: 5 * 2 ** 20 },
       release: { current: null, debounceMs: 200, recheckMs: 30_000, verify: 'off', publicKey: null, revert: false },
       hooks: { preReload: null, postReload: null, onError: null, timeoutMs: 60_000 },
       stop: { killTimeoutMs: 5000 },
@@ -567,8 +574,14 @@ ready_timeout = "1m30s"
 drain_timeout = "0s"
 takeover_timeout = "250ms"
 probe = "/health?deep=1"
+soak = "10m"
 regret = "1h"
 state_max = "2GiB"
+[soak]
+error_ratio = 0.02
+p99 = "1s"
+delay = "1ms"
+memory_growth = "1KiB"
 [stop]
 kill_timeout = "2s"
 [restart]
@@ -619,9 +632,11 @@ level = "debug"
         drainTimeoutMs: 0,
         takeoverTimeoutMs: 250,
         probe: '/health?deep=1',
+        soakMs: 600_000,
         regretMs: 3_600_000,
         stateMaxBytes: 2 * 2 ** 30,
       },
+      soak: { errorRatio: 0.02, p99Ms: 1_000, delayMs: 1, memoryGrowth: 1_024 },
       stop: { killTimeoutMs: 2000 },
       restart: { delayMs: 0, delayMaxMs: 1000, limit: 3, stableMs: 5000, budget: 5, windowMs: 60_000 },
       onDependencyFailure: { DATABASE: 'the standby' },
@@ -759,6 +774,7 @@ describe('the summary', () => {
       ['upgrade.drain_timeout', '30s', 'default'],
       ['upgrade.takeover_timeout', '10s', 'default'],
       ['upgrade.probe', 'none', 'default'],
+      ['upgrade.soak', 'none', 'default'],
       ['upgrade.regret', '5m', 'default'],
       ['upgrade.state_max', '256MiB', 'default'],
       ['upgrade.admission', 'on', 'default'],
@@ -792,6 +808,18 @@ describe('the summary', () => {
     const lines = renderConfig(readConfig({ cwd, flags: {}, cores: 4 })).split('\n');
     expect(lines[1]?.split(/ {2,}/)).toEqual(['command', 'nginx -g "daemon off;"', 'batond.toml:2']);
     expect(lines.map((line) => line.split(' ')[0])).not.toContain('runtime');
+  });
+
+  test('has the limits of a trial where there is one', () => {
+    write('entry = "a.js"\nupgrade.soak = "60s"\nsoak.error_ratio = 0.02');
+    const lines = renderConfig(readConfig({ cwd, flags: {}, cores: 4 })).split('\n');
+    expect(lines.filter((line) => line.includes('soak')).map((line) => line.split(/ {2,}/))).toEqual([
+      ['upgrade.soak', '1m', 'batond.toml:2'],
+      ['soak.error_ratio', '2 %', 'batond.toml:3'],
+      ['soak.p99', '50ms', 'default'],
+      ['soak.delay', '200ms', 'default'],
+      ['soak.memory_growth', '5MiB', 'default'],
+    ]);
   });
 
   test('is plain data for programs', () => {
