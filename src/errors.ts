@@ -102,7 +102,8 @@ export const ERRORS = {
   ),
   CANDIDATE_EXITED: row(
     EXIT.refused,
-    (f) => `a worker of generation ${f.generation} ${f.how} before it was trusted${f.reason ? `: ${f.reason}` : ''}`,
+    (f) =>
+      `a worker of generation ${f.generation} ${f.how} ${f.onTrial === true ? 'on trial' : 'before it was trusted'}${f.reason ? `: ${f.reason}` : ''}`,
   ),
   CANDIDATE_NOT_READY: row(
     EXIT.refused,
@@ -126,6 +127,7 @@ export const ERRORS = {
     EXIT.refused,
     (f) => `worker ${f.worker} did not restore the state of ${f.from}: ${f.reason}`,
   ),
+  SOAK_FAILED: row(EXIT.refused, (f) => `generation ${f.generation} was worse on trial: ${f.reason}`),
   CANDIDATE_NOT_OPENED: row(
     EXIT.refused,
     (f) => `generation ${f.generation} did not begin to accept within ${f.seconds} s`,

@@ -107,7 +107,7 @@ export interface Measures {
   readonly utilization: number;
   /** Answers of 5xx. */
   readonly errors: number;
-  /** Requests whose connection closed before their answer was complete. */
+  /** Requests whose connection closed before their answer was complete; event streams, which end so, are not among them. */
   readonly aborted: number;
   /**
    * How long answers took, from the head of the request to the last byte: counts by bucket of LATENCY_BOUNDS_MS. Upgrades,

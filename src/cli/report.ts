@@ -4,7 +4,8 @@ import { formatShare } from '../config/canary-steps.js';
 import { roughSize } from '../config/size.js';
 import type { ReportSummary } from '../control/messages.js';
 import { BatondError } from '../errors.js';
-import type { CanaryReport, DrainReport, Report, StateReport } from '../inventory/report.js';
+import { mebibytes, number, percent, type TrialFigures, time } from '../health/figures.js';
+import type { CanaryReport, DrainReport, Report, StateReport, TrialReport } from '../inventory/report.js';
 import { describeHoldings } from '../supervisor/holdings-words.js';
 
 interface ReportFlags {
@@ -49,7 +50,7 @@ const WIDTH = 80;
 const BAR = 30;
 
 export function renderReport(report: Report): string {
-  const { number, kind, from, to, release, verdict, durationMs, startedAt, phases, drains, state, canary, peak } =
+  const { number, kind, from, to, release, verdict, durationMs, startedAt, phases, drains, state, canary, soak, peak } =
     report;
   const unfinished = drains.some(({ ms }) => ms === null);
   const longest = Math.max(1, ...phases.map(({ ms }) => ms));
@@ -66,6 +67,7 @@ export function renderReport(report: Report): string {
     ),
   ];
   if (canary !== undefined) lines.push('', ...canary.map(renderCanary));
+  if (soak !== undefined) lines.push('', ...renderTrial(soak, to, from));
   if (state !== undefined) lines.push('', ...renderState(state));
   for (const drain of drains) lines.push('', ...renderDrain(drain));
   lines.push(
@@ -88,6 +90,26 @@ function renderCanary({ share, match, ms, candidate, incumbent }: CanaryReport):
   const all = candidate.connections + incumbent.connections;
   const counts = `${candidate.connections} of ${all} connections, ${candidate.requests} requests`;
   return row('canary', `${formatShare(share)}${match === null ? '' : ` by ${match}`} for ${duration(ms)}: ${counts}`);
+}
+
+/** Beside each other, since one says little without the other. */
+function renderTrial({ forMs, ms, failed, candidate, incumbent }: TrialReport, to: number | null, from: number | null) {
+  const line = (label: string, of: (figures: TrialFigures) => string) =>
+    row('', `${label.padEnd(18)}${of(candidate).padStart(22)}${of(incumbent).padStart(22)}`);
+  const known = (value: number | null, as: (value: number) => string) => (value === null ? '-' : as(value));
+  const lasted = ms >= forMs ? duration(ms) : `${duration(ms)} of ${duration(forMs)}`;
+  return [
+    ...wrapped(row('soak', failed === null ? lasted : `${lasted}: ${failed}`)),
+    row('', `${''.padEnd(18)}${`generation ${to}`.padStart(22)}${`generation ${from}`.padStart(22)}`),
+    line('requests', ({ requests }) => number(requests)),
+    line('failed', ({ failed, ended }) => (ended === 0 ? '-' : `${number(failed)} (${percent(failed / ended)})`)),
+    line('p99', ({ p99Ms }) => known(p99Ms, time)),
+    line('loop late p99, max', ({ delayP99Ms, delayMaxMs }) =>
+      delayMaxMs === null ? '-' : `${known(delayP99Ms, time)}, ${time(delayMaxMs)}`,
+    ),
+    line('largest worker', ({ rssBytes }) => known(rssBytes, mebibytes)),
+    line('grows a second by', ({ growth }) => known(growth, (bytes) => `${(bytes / 2 ** 20).toFixed(1)} MiB`)),
+  ];
 }
 
 function renderDrain({ generation, ms, moved, finished, told, cut, workers, held = [] }: DrainReport): string[] {

@@ -4,6 +4,7 @@ import type { FreezeWindow } from '../admission/freeze.js';
 import { parseWhen } from '../circuit/when.js';
 import { ACTIONS, CAUSES, type Match, type Rule } from '../healing/rules.js';
 import type { LevelRules } from '../health/levels.js';
+import type { SoakLimits } from '../health/soak.js';
 import {
   isAbsentOr,
   isCount,
@@ -123,6 +124,7 @@ const isWellFormed = isShape<Config>({
     takeoverTimeoutMs: isNumber,
     probe: isNullOr(isText),
     canary: isAbsentOr(isListOf(isCanaryStep)),
+    soakMs: isAbsentOr(isNumber),
     regretMs: isNumber,
     stateMaxBytes: isNumber,
   }),
@@ -132,6 +134,9 @@ const isWellFormed = isShape<Config>({
       minIntervalMs: isNumber,
       freeze: isListOf(isShape<FreezeWindow>({ from: isText, to: isText })),
     }),
+  ),
+  soak: isAbsentOr(
+    isShape<SoakLimits>({ errorRatio: isNumber, p99Ms: isNumber, delayMs: isNumber, memoryGrowth: isNumber }),
   ),
   release: isShape<Config['release']>({
     current: isNullOr(isText),

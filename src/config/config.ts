@@ -6,6 +6,7 @@ import type { FreezeWindow } from '../admission/freeze.js';
 import type { ReadyBy } from '../channel/messages.js';
 import type { Rule } from '../healing/rules.js';
 import type { LevelRules } from '../health/levels.js';
+import type { SoakLimits } from '../health/soak.js';
 import type { Account } from './account.js';
 
 /** A service that is a Node program, or any other that speaks sd_notify and takes LISTEN_FDS. */
@@ -124,6 +125,8 @@ export interface Config {
     readonly probe: string | null;
     /** At most 16; none is a switch at once. Absent in what an older batond wrote. */
     readonly canary?: readonly CanaryStep[];
+    /** How long a candidate serves on trial before the commit; none where it is 0. Absent in what an older batond wrote. */
+    readonly soakMs?: number;
     /** For this long after commit a generation that keeps crashing is given up for the last good one. 5 min. */
     readonly regretMs: number;
     /** What one worker may give to the next generation. 256 MiB. */
@@ -131,6 +134,8 @@ export interface Config {
   };
   /** Absent in what an older batond wrote. */
   readonly admission?: AdmissionConfig;
+  /** How much worse a candidate on trial may be. Absent in what an older batond wrote. */
+  readonly soak?: SoakLimits;
   readonly release: {
     /** The symlink to the release, absolute, as written; null where none is watched. */
     readonly current: string | null;

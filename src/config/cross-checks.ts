@@ -13,6 +13,8 @@ import { formatPath, type Path, type Place, type Problem } from './problem.js';
 import type { TomlDocument } from './read-toml.js';
 import type { Settings } from './settings.js';
 
+const NOT_COUNTED = 'on trial only its exits count, since it does not say how it serves';
+
 /** Keys that only a Node program has, and what to do about them where there is a command. */
 export const ONLY_OF_ENTRIES: ReadonlyMap<KeyPath, string> = new Map([
   ['args', 'write them into command'],
@@ -27,6 +29,10 @@ export const ONLY_OF_ENTRIES: ReadonlyMap<KeyPath, string> = new Map([
   ['probe.liveness.check', 'only a Node program can be asked; say notify = true'],
   ['upgrade.canary', 'it accepts on the sockets that it was started with, and no share can be kept apart for another'],
   ['upgrade.state_max', 'only a Node program can give its state to the next generation'],
+  ['soak.error_ratio', NOT_COUNTED],
+  ['soak.p99', NOT_COUNTED],
+  ['soak.delay', NOT_COUNTED],
+  ['soak.memory_growth', NOT_COUNTED],
 ]);
 
 export function crossCheck(settings: Settings, document: TomlDocument | null, problems: Problem[]): void {

@@ -330,6 +330,13 @@ export const KEYS = {
       'Steps before the switch, each { weight = 0.001, for = "5m" }: shares of the new TCP connections that the next ' +
       'generation gets first.',
   },
+  'upgrade.soak': {
+    type: durationOrNone,
+    default: '0s',
+    about:
+      'For so long the next generation serves on trial, beside the one before it: where it is worse (see soak) it is ' +
+      'taken back.',
+  },
   'upgrade.regret': {
     type: durationOrNone,
     default: '5m',
@@ -354,6 +361,26 @@ export const KEYS = {
     type: { kind: 'tables', keys: FREEZE_KEYS },
     default: null,
     about: 'Windows of the week in which no reload begins, such as [{ from = "Fri 18:00", to = "Mon 06:00" }].',
+  },
+  'soak.error_ratio': {
+    type: { kind: 'share' },
+    default: 0.005,
+    about: 'On trial: the share of requests that may fail (5xx, broken off), on top of what failed before.',
+  },
+  'soak.p99': {
+    type: durationOrNone,
+    default: '50ms',
+    about: 'On trial: how slow the 99th percentile may be, on top of twice what it was before.',
+  },
+  'soak.delay': {
+    type: duration,
+    default: '200ms',
+    about: 'On trial: how long the event loop of a worker may be blocked, on top of twice what was usual before.',
+  },
+  'soak.memory_growth': {
+    type: { kind: 'size', minBytes: 1_024, maxBytes: 16 * 2 ** 30 },
+    default: '5MiB',
+    about: 'On trial: how much a worker may grow each second, when it has become larger than those before it.',
   },
   'release.current': {
     type: { kind: 'path' },

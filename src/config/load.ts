@@ -146,10 +146,17 @@ function build(
       takeoverTimeoutMs: values['upgrade.takeover_timeout'],
       probe: values['upgrade.probe'],
       canary: ((values['upgrade.canary'] ?? []) as readonly WrittenStep[]).map(stepOf),
+      soakMs: values['upgrade.soak'],
       regretMs: values['upgrade.regret'],
       stateMaxBytes: values['upgrade.state_max'],
     },
     admission: buildAdmission(values),
+    soak: {
+      errorRatio: values['soak.error_ratio'] / 1_000,
+      p99Ms: values['soak.p99'],
+      delayMs: values['soak.delay'],
+      memoryGrowth: values['soak.memory_growth'],
+    },
     release: {
       current: values['release.current'] === null ? null : resolve(home, values['release.current']),
       debounceMs: values['release.debounce'],

@@ -11,6 +11,7 @@ import { formatDuration } from './duration.js';
 import { describeRule } from './healing-rules.js';
 import { healthOf, type ProbeName, probesOf } from './health.js';
 import type { LoadedConfig } from './load.js';
+import { formatShare } from './share.js';
 import { formatSize } from './size.js';
 
 /** Lines of `key  value  origin`, in columns. */
@@ -58,9 +59,11 @@ function rowsOf(config: Config): [string, string][] {
     ['upgrade.takeover_timeout', formatDuration(upgrade.takeoverTimeoutMs)],
     ...(program.kind === 'node' ? [['upgrade.probe', upgrade.probe ?? 'none'] as [string, string]] : []),
     ...(program.kind === 'node' ? [['upgrade.canary', canary(upgrade.canary ?? [])] as [string, string]] : []),
+    ['upgrade.soak', upgrade.soakMs === 0 ? 'none' : formatDuration(upgrade.soakMs ?? 0)],
     ['upgrade.regret', formatDuration(upgrade.regretMs)],
     ...(program.kind === 'node' ? [['upgrade.state_max', formatSize(upgrade.stateMaxBytes)] as [string, string]] : []),
     ...admissionRows(config),
+    ...soakRows(config),
     ...releaseRows(config),
     ...(config.degrade ?? []).map(({ when, weight }): [string, string] => ['degrade', `${when}: weight ${weight}`]),
     ['stop.kill_timeout', formatDuration(config.stop.killTimeoutMs)],
@@ -124,6 +127,16 @@ function admissionRows(config: Config): [string, string][] {
 
 function canary(steps: readonly CanaryStep[]): string {
   return steps.length === 0 ? 'none: all at once' : steps.map(formatStep).join(', ');
+}
+
+function soakRows({ program, upgrade, soak }: Config): [string, string][] {
+  if (program.kind !== 'node' || soak === undefined || (upgrade.soakMs ?? 0) === 0) return [];
+  return [
+    ['soak.error_ratio', formatShare(soak.errorRatio * 1_000)],
+    ['soak.p99', formatDuration(soak.p99Ms)],
+    ['soak.delay', formatDuration(soak.delayMs)],
+    ['soak.memory_growth', formatSize(soak.memoryGrowth)],
+  ];
 }
 
 function releaseRows({ release, hooks }: Config): [string, string][] {

@@ -28,7 +28,7 @@ export type Settings = Map<KeyPath, Setting>;
 
 type ValueOf<T extends KeyType> = T extends { kind: 'integer'; word: infer Word }
   ? number | Word
-  : T extends { kind: 'integer' | 'duration' | 'size' }
+  : T extends { kind: 'integer' | 'duration' | 'size' | 'share' }
     ? number
     : T extends { kind: 'choice'; of: readonly (infer Word)[] }
       ? Word

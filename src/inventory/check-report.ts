@@ -1,5 +1,6 @@
 /** Says whether a report that was read from a file, or came with a takeover, is one that can be shown and counted on. */
 import { isHoldings } from '../channel/decode-checks.js';
+import type { TrialFigures } from '../health/figures.js';
 import { isAbsentOr, isCount, isFlag, isListOf, isNullOr, isNumber, isOneOf, isShape, isText } from '../shape.js';
 import {
   type CanaryCounts,
@@ -10,6 +11,7 @@ import {
   REPORT_VERSION,
   type Report,
   type StateReport,
+  type TrialReport,
 } from './report.js';
 
 const isDrain = isShape<DrainReport>({
@@ -34,6 +36,25 @@ const isCanary = isShape<CanaryReport>({
   incumbent: isCounts,
 });
 
+const isFigures = isShape<TrialFigures>({
+  requests: isNumber,
+  failed: isNumber,
+  ended: isNumber,
+  p99Ms: isNullOr(isNumber),
+  delayP99Ms: isNullOr(isNumber),
+  delayMaxMs: isNullOr(isNumber),
+  rssBytes: isNullOr(isNumber),
+  growth: isNullOr(isNumber),
+});
+
+const isTrial = isShape<TrialReport>({
+  forMs: isNumber,
+  ms: isNumber,
+  failed: isNullOr(isText),
+  candidate: isFigures,
+  incumbent: isFigures,
+});
+
 const isWellFormed = isShape<Report>({
   version: isOneOf(REPORT_VERSION),
   number: isCount,
@@ -50,6 +71,7 @@ const isWellFormed = isShape<Report>({
     isShape<StateReport>({ bytes: isNumber, workers: isNumber, saveMs: isNumber, restoreMs: isNumber, lost: isNumber }),
   ),
   canary: isAbsentOr(isListOf(isCanary)),
+  soak: isAbsentOr(isTrial),
   peak: isShape<Report['peak']>({ rssBytes: isNumber, fds: isNumber }),
 });
 

@@ -5,6 +5,7 @@
  * A report is complete when the last generation that the reload sent away is gone, which may be long after its verdict.
  */
 import type { DrainTally, Holdings } from '../channel/messages.js';
+import type { TrialFigures } from '../health/figures.js';
 
 export const REPORT_VERSION = 1;
 
@@ -90,6 +91,17 @@ export interface CanaryReport {
   readonly incumbent: CanaryCounts;
 }
 
+/** What a candidate counted on trial, and what it was compared with. */
+export interface TrialReport {
+  /** As long as it was to last, and as it did. */
+  readonly forMs: number;
+  readonly ms: number;
+  /** What spoke against the candidate, in numbers; null where nothing did. */
+  readonly failed: string | null;
+  readonly candidate: TrialFigures;
+  readonly incumbent: TrialFigures;
+}
+
 export interface Report {
   readonly version: typeof REPORT_VERSION;
   readonly number: number;
@@ -112,6 +124,8 @@ export interface Report {
   state?: StateReport;
   /** The steps that came to their end; absent where there was none. */
   canary?: readonly CanaryReport[];
+  /** Absent where there was none, or it had hardly begun. */
+  soak?: TrialReport;
   /** The highest that was seen, looked at when a phase begins, at the end, and whenever state has moved. */
   readonly peak: {
     /**

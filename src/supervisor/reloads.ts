@@ -8,6 +8,7 @@ import { BatondError } from '../errors.js';
 import type { Attempt } from '../inventory/attempt.js';
 import type { Generation } from '../inventory/generation.js';
 import type { Mirror } from '../inventory/mirror.js';
+import type { CanaryReport } from '../inventory/report.js';
 import { monotonicMs } from '../process/monotonic.js';
 import { isSameRelease } from '../release/compare.js';
 import { readTarget } from '../release/current.js';
@@ -101,16 +102,14 @@ export class Reloads {
 
   /** The second half, in the supervisor that has taken over. `wanted` is what a rollback goes back to. */
   continue(kind: Attempt['kind'], wanted: Release | null): void {
-    const { attempts, client, reporter } = this.#host;
-    const { release: resolved, target, config } = this.#situation.options;
-    const { canary = [] } = config.upgrade;
+    const { attempts, client } = this.#host;
+    const { release: resolved, target } = this.#situation.options;
     const release = wanted ?? resolved!;
     attempts.roll(attempts.new(kind, release, target), {
       ...this.#reported(),
       release,
       kind: 'reload',
-      // Whoever goes back is in a hurry, and knows what to.
-      ...(kind !== 'rollback' && { canary: { steps: canary, moved: (step) => reporter.canarying(step) } }),
+      ...this.#trial(kind),
       sinceMs: client.sinceMs,
       done: (outcome) => this.done(outcome),
     });
@@ -182,6 +181,17 @@ export class Reloads {
   stepTaken(step: ReloadStep, message: string): void {
     this.#situation.options.log.info({ event: 'step', step }, message);
     this.#host.client.step(step, message);
+  }
+
+  /** Whoever goes back is in a hurry, and knows what to. */
+  #trial(kind: Attempt['kind']): Pick<RollRequest, 'canary' | 'soak'> {
+    const { soak: limits, upgrade } = this.#situation.options.config;
+    const { reporter } = this.#host;
+    const { soakMs: forMs = 0, canary: steps = [] } = upgrade;
+    if (kind === 'rollback') return {};
+    const canary = { steps, moved: (step: CanaryReport | null) => reporter.canarying(step) };
+    if (limits === undefined || (forMs === 0 && steps.length === 0)) return { canary };
+    return { canary, soak: { forMs, limits, over: (report) => reporter.soaked(report) } };
   }
 
   /** What of a roll is told to whoever waits, and what to the report. */

@@ -23,6 +23,7 @@ import {
   type ReporterRecord,
   type ReportPhase,
   type StateReport,
+  type TrialReport,
   totals,
 } from '../inventory/report.js';
 import type { ReportFiles } from '../inventory/report-files.js';
@@ -129,6 +130,11 @@ export class Reporter {
     const { report } = this.#current;
     if (step !== null) report.canary = [...(report.canary ?? []), step];
     this.#enter('canary');
+  }
+
+  /** What a trial came to, or as far as it came. */
+  soaked(soak: TrialReport): void {
+    if (this.#current !== null) this.#current.report.soak = soak;
   }
 
   verdict({ ok, code, message }: ReloadOutcome): void {

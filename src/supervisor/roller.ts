@@ -9,6 +9,7 @@ import { formatStep } from '../config/canary-steps.js';
 import type { CanaryStep, Config } from '../config/config.js';
 import type { ReloadOutcome, ReloadStep } from '../control/messages.js';
 import { BatondError } from '../errors.js';
+import type { Failure } from '../health/soak.js';
 import { Generation } from '../inventory/generation.js';
 import type { Inventory } from '../inventory/inventory.js';
 import type { CanaryReport, StateReport } from '../inventory/report.js';
@@ -22,6 +23,7 @@ import type { Release } from '../release/release.js';
 import { ROLL, type RollEffect, type RollEvent, type RollRefusal, type RollState } from '../roll/roll.js';
 import type { Canary, CanaryTrial } from './canary.js';
 import { Progress } from './progress.js';
+import { Soaking, type SoakRequest } from './soaking.js';
 import { StateTransfer } from './state-transfer.js';
 
 /** How long a worker may take to answer a probe, or to open or pause, before the roll goes on without it. */
@@ -36,6 +38,8 @@ export interface RollRequest {
     /** It begins (null), or one of its steps is over. */
     readonly moved: (report: CanaryReport | null) => void;
   };
+  /** How the candidate is watched, in a canary and on trial, if there is an incumbent. Absent: it is not. */
+  readonly soak?: SoakRequest;
   readonly step: (step: ReloadStep, message: string) => void;
   readonly done: (outcome: ReloadOutcome) => void;
   /** The roll is in another state; the candidate is there from its first worker on. */
@@ -93,6 +97,7 @@ export class Roller {
   #transfer: StateTransfer | null = null;
   #canary: Canary | null = null;
   #trial: CanaryTrial | null = null;
+  #soaking: Soaking | null = null;
 
   constructor(host: RollerHost) {
     this.#host = host;
@@ -105,7 +110,7 @@ export class Roller {
         passState: () => this.#passState(),
         openCandidates: () => this.#openCandidates(),
         pauseIncumbents: () => this.#pauseIncumbents(),
-        soak: () => this.#runner.post('soaked'),
+        soak: () => this.#soak(),
         record: () => this.#record(),
         promote: () => this.#promote(),
         resumeIncumbents: () => this.#resumeIncumbents(),
@@ -121,6 +126,7 @@ export class Roller {
           this.#disarm();
           if (from === 'canarying') this.#endCanary();
           if (from === 'restoring') this.#endTransfer();
+          if (to === 'committing' || to === 'rollingBack') this.#endSoak();
           if (to === 'steady') this.#progress.rest();
           else this.#progress.allow(ANSWER_TIMEOUT_MS);
           this.#request?.entered(to, this.#candidate);
@@ -184,7 +190,9 @@ export class Roller {
 
   candidateExited(worker: Worker, exit: Exit): void {
     const how = this.#host.describeEnd(worker, exit);
-    const facts = { generation: worker.generation, how, reason: worker.fatal?.split('\n')[0] };
+    const reason = worker.fatal?.split('\n')[0];
+    const onTrial = this.state === 'soaking';
+    const facts = { generation: worker.generation, how, onTrial, reason };
     this.#runner.post('candidateFailed', new BatondError('CANDIDATE_EXITED', facts));
   }
 
@@ -208,7 +216,7 @@ export class Roller {
     if (this.state === 'booting' && complete && candidates.every(({ phase }) => READY_PHASES.has(phase))) {
       this.#runner.post('ready');
     } else if (this.state === 'probing' && complete && candidates.every(({ phase }) => phase === 'trusted')) {
-      this.#runner.post('answered');
+      if (this.#soaking?.knowsIncumbents ?? true) this.#runner.post('answered');
     } else if (this.state === 'canarying') {
       this.#canary?.check();
     } else if (this.state === 'switching' && !this.#opened) {
@@ -248,6 +256,16 @@ export class Roller {
       this.#runner.post('timedOut', new BatondError('CANDIDATE_NOT_READY', facts));
     });
     void this.#startAll(candidate);
+    const { soak } = this.#request!;
+    if (soak === undefined || inventory.incumbent === null) return;
+    this.#soaking = new Soaking({
+      ...soak,
+      incumbent: () => inventory.incumbent,
+      step: (step, message) => this.#step(step, message),
+      allow: (ms) => this.#progress.allow(ms),
+      looked: () => this.check(),
+      judged: (failure) => this.#judged(failure),
+    });
   }
 
   async #startAll(candidate: Generation): Promise<void> {
@@ -315,6 +333,7 @@ export class Roller {
           this.#trial = trial;
           const which = trial.of === 1 ? '' : ` (step ${trial.index + 1} of ${trial.of})`;
           this.#step('canary', `generation ${candidate.number} gets ${formatStep(trial)}${which}`);
+          this.#soaking?.beside(candidate, trial.forMs);
           this.#host.announce();
         },
         ended: (_trial, report) => moved(report),
@@ -382,6 +401,25 @@ export class Roller {
       if (worker.phase === 'open' || worker.phase === 'opening') worker.pause();
     }
     this.check();
+  }
+
+  #soak(): void {
+    if (this.#soaking === null || this.#request!.soak?.forMs === 0) this.#runner.post('soaked');
+    else this.#soaking.begin(this.#candidate!);
+  }
+
+  #judged(failure: Failure | null): void {
+    if (failure === null) {
+      this.#runner.post('soaked');
+      return;
+    }
+    const facts = { generation: this.#candidate?.number, ...failure };
+    this.#runner.post('candidateFailed', new BatondError('SOAK_FAILED', facts));
+  }
+
+  #endSoak(): void {
+    this.#soaking?.[Symbol.dispose]();
+    this.#soaking = null;
   }
 
   #record(): void {

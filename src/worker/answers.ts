@@ -7,7 +7,7 @@ import { bucketOf, noLatency } from '../health/latency.js';
 export class Answers {
   /** Answers of 5xx. */
   errors = 0;
-  /** Requests whose connection or stream closed before their answer was complete. */
+  /** Requests whose connection or stream closed before their answer was complete; of event streams that is no news. */
   aborted = 0;
   /** Counts by bucket, see LATENCY_BOUNDS_MS. */
   readonly latency: number[] = noLatency();

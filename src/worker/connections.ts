@@ -137,7 +137,7 @@ export class Connections {
       this.#connections.delete(socket);
       this.#inFlight -= connection.unanswered.length;
       // An answer that moved with its connection goes on elsewhere.
-      if (connection.fate !== 'moving') this.#answers.aborted += connection.unanswered.length;
+      if (connection.fate !== 'moving') this.#answers.aborted += connection.unanswered.filter(isBrokenOff).length;
       connection.unanswered.length = 0;
       connection.since.length = 0;
       if (accepted) this.#accepted--;
@@ -210,6 +210,11 @@ function isRead(request: IncomingMessage): boolean {
   if (request.complete) return true;
   const { headers } = request;
   return headers['transfer-encoding'] === undefined && Number(headers['content-length'] ?? 0) === 0;
+}
+
+/** An event stream has no other end than that its client goes. */
+function isBrokenOff({ response }: Exchange): boolean {
+  return !response.headersSent || !isEventStream(response);
 }
 
 /** Asked of the head as it was sent: what went to `writeHead` is nowhere else. */

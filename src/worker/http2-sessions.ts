@@ -82,8 +82,10 @@ export class Http2Sessions {
     const { rstCode, headersSent, sentHeaders } = stream;
     // A tunnel, as WebSockets over HTTP/2 are (RFC 8441): it has no answer, and no latency.
     if (asked[':method'] === 'CONNECT') return;
-    if (rstCode !== NO_ERROR || !headersSent) this.#answers.aborted++;
-    else this.#answers.answered(Number(sentHeaders?.[':status']), isEventStream(sentHeaders) ? null : ms);
+    const isStream = isEventStream(sentHeaders);
+    // An event stream has no other end than that its client goes.
+    if (!headersSent || (rstCode !== NO_ERROR && !isStream)) this.#answers.aborted++;
+    else this.#answers.answered(Number(sentHeaders?.[':status']), isStream ? null : ms);
   }
 
   #goAway(session: ServerHttp2Session): void {

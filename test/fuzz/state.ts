@@ -75,10 +75,20 @@ const phase = fc.constantFrom(
   'rollback' as const,
 );
 
-const counts = fc.record({ connections: count, requests: count });
+const served = fc.record({ connections: count, requests: count });
+const figures = fc.record({
+  requests: count,
+  failed: count,
+  ended: count,
+  p99Ms: or(ms),
+  delayP99Ms: or(ms),
+  delayMaxMs: or(ms),
+  rssBytes: or(count),
+  growth: or(ms),
+});
 
 export const report: fc.Arbitrary<Report> = fc.record({
-  canary: list(fc.record({ share: count, match: or(short), ms, candidate: counts, incumbent: counts })),
+  canary: list(fc.record({ share: count, match: or(short), ms, candidate: served, incumbent: served })),
   version: fc.constant(REPORT_VERSION),
   number: count,
   kind: fc.constantFrom('reload', 'rollback', 'regret'),
@@ -90,6 +100,7 @@ export const report: fc.Arbitrary<Report> = fc.record({
   durationMs: or(ms),
   phases: list(fc.record({ phase, ms })),
   drains: list(drain),
+  soak: fc.record({ forMs: ms, ms, failed: or(short), candidate: figures, incumbent: figures }),
   peak: fc.record({ rssBytes: count, fds: count }),
 });
 

@@ -56,11 +56,11 @@ const BAD_VALUES: readonly (readonly [toml: string, message: string])[] = [
   ['[stop]\nbanana = 1', '3: stop.banana: unknown key; known here are kill_timeout'],
   [
     'banana = 1',
-    '2: banana: unknown key; known at the top are name, entry, args, command, runtime, runtime_args, directory, workers, ready, env, listener, on_dependency_failure, healing, upgrade, release, hooks, degrade, stop, restart, probe, health, admin, control, log',
+    '2: banana: unknown key; known at the top are name, entry, args, command, runtime, runtime_args, directory, workers, ready, env, listener, on_dependency_failure, healing, upgrade, soak, release, hooks, degrade, stop, restart, probe, health, admin, control, log',
   ],
   [
     '"a b" = 1\nworkers = 1',
-    `2: "a b": unknown key; known at the top are ${'name, entry, args, command, runtime, runtime_args, directory, workers, ready, env, listener, on_dependency_failure, healing, upgrade, release, hooks, degrade, stop, restart, probe, health, admin, control, log'}`,
+    `2: "a b": unknown key; known at the top are ${'name, entry, args, command, runtime, runtime_args, directory, workers, ready, env, listener, on_dependency_failure, healing, upgrade, soak, release, hooks, degrade, stop, restart, probe, health, admin, control, log'}`,
   ],
   ['upgrade.probee = "/"', '2: upgrade.probee: unknown key; did you mean probe?'],
   ['upgrade = { probee = "/" }', '2: upgrade.probee: unknown key; did you mean probe?'],
@@ -153,6 +153,11 @@ const BAD_VALUES: readonly (readonly [toml: string, message: string])[] = [
     `upgrade.canary = [${Array(17).fill('{ weight = 0.1, for = "1s" }').join(', ')}]`,
     '2: upgrade.canary: 17 tables are too many: at most 16',
   ],
+  // Shares.
+  ...['0', '0.0005', '1.5', '"1 %"', '0.0015'].map((ratio): [string, string] => [
+    `soak.error_ratio = ${ratio}`,
+    `2: soak.error_ratio: ${ratio} is not allowed: a share from 0.001 to 1 in steps of 0.001`,
+  ]),
   // Durations.
   [
     '[upgrade]\ndrain_timeout = 30',
@@ -497,11 +502,13 @@ describe('what comes out', () => {
         takeoverTimeoutMs: 10_000,
         probe: null,
         canary: [],
+        soakMs: 0,
         regretMs: 300_000,
         stateMaxBytes: 256 * 2 ** 20,
       },
       admission: { state: true, minIntervalMs: 0, freeze: [] },
       degrade: [],
+      soak: { errorRatio: 0.005, p99Ms: 50, delayMs: 200, memoryGrowth: 5 * 2 ** 20 },
       release: { current: null, debounceMs: 200, recheckMs: 30_000, verify: 'off', publicKey: null, revert: false },
       hooks: { preReload: null, postReload: null, onError: null, timeoutMs: 60_000 },
       stop: { killTimeoutMs: 5000 },
@@ -597,8 +604,14 @@ drain_timeout = "0s"
 takeover_timeout = "250ms"
 probe = "/health?deep=1"
 canary = [{ weight = 0.001, for = "5m" }, { weight = 0.57, for = "1h" }, { weight = 1, for = "1s" }, { header = "X-Canary:v2", for = "1m" }, { cookie = "sid", weight = 0.01, for = "1m" }]
+soak = "10m"
 regret = "1h"
 state_max = "2GiB"
+[soak]
+error_ratio = 0.02
+p99 = "1s"
+delay = "1ms"
+memory_growth = "1KiB"
 [stop]
 kill_timeout = "2s"
 [restart]
@@ -656,9 +669,11 @@ level = "debug"
           { share: 1_000, match: { by: 'header', name: 'X-Canary', value: 'v2' }, forMs: 60_000 },
           { share: 10, match: { by: 'cookie', name: 'sid', value: null }, forMs: 60_000 },
         ],
+        soakMs: 600_000,
         regretMs: 3_600_000,
         stateMaxBytes: 2 * 2 ** 30,
       },
+      soak: { errorRatio: 0.02, p99Ms: 1_000, delayMs: 1, memoryGrowth: 1_024 },
       stop: { killTimeoutMs: 2000 },
       restart: { delayMs: 0, delayMaxMs: 1000, limit: 3, stableMs: 5000, budget: 5, windowMs: 60_000 },
       onDependencyFailure: { DATABASE: 'the standby' },
@@ -797,6 +812,7 @@ describe('the summary', () => {
       ['upgrade.takeover_timeout', '10s', 'default'],
       ['upgrade.probe', 'none', 'default'],
       ['upgrade.canary', 'none: all at once', 'default'],
+      ['upgrade.soak', 'none', 'default'],
       ['upgrade.regret', '5m', 'default'],
       ['upgrade.state_max', '256MiB', 'default'],
       ['upgrade.admission', 'on', 'default'],
@@ -830,6 +846,18 @@ describe('the summary', () => {
     const lines = renderConfig(readConfig({ cwd, flags: {}, cores: 4 })).split('\n');
     expect(lines[1]?.split(/ {2,}/)).toEqual(['command', 'nginx -g "daemon off;"', 'batond.toml:2']);
     expect(lines.map((line) => line.split(' ')[0])).not.toContain('runtime');
+  });
+
+  test('has the limits of a trial where there is one', () => {
+    write('entry = "a.js"\nupgrade.soak = "60s"\nsoak.error_ratio = 0.02');
+    const lines = renderConfig(readConfig({ cwd, flags: {}, cores: 4 })).split('\n');
+    expect(lines.filter((line) => line.includes('soak')).map((line) => line.split(/ {2,}/))).toEqual([
+      ['upgrade.soak', '1m', 'batond.toml:2'],
+      ['soak.error_ratio', '2 %', 'batond.toml:3'],
+      ['soak.p99', '50ms', 'default'],
+      ['soak.delay', '200ms', 'default'],
+      ['soak.memory_growth', '5MiB', 'default'],
+    ]);
   });
 
   test('is plain data for programs', () => {

@@ -135,6 +135,41 @@ describe('on a terminal', () => {
     expect(renderReport(open.report)).toContain('generation 3 was gone after 1.0 s');
   });
 
+  test('a trial has the numbers of both generations beside each other', () => {
+    const { report } = full();
+    const figures = {
+      requests: 1_204_000,
+      failed: 25,
+      ended: 1_204_000,
+      p99Ms: 12.3,
+      delayP99Ms: 3.1,
+      delayMaxMs: 298,
+    };
+    report.soak = {
+      forMs: 600_000,
+      ms: 12_345,
+      failed: 'a worker grows by 19 MiB a second and has 230 MiB, '.repeat(3),
+      candidate: { ...figures, rssBytes: 230 * 2 ** 20, growth: 19.5 * 2 ** 20 },
+      incumbent: {
+        ...figures,
+        ended: 0,
+        p99Ms: null,
+        delayP99Ms: null,
+        delayMaxMs: null,
+        rssBytes: null,
+        growth: null,
+      },
+    };
+    const text = renderReport(report);
+    expect(text.split('\n').filter((line) => line.length > 80)).toEqual([]);
+    expect(text).toMatch(/^ {2}soak {8}12\.3 s of 10 min: a worker grows by 19 MiB a second and has/m);
+    expect(text).toMatch(/^ +generation 4 +generation 3$/m);
+    expect(text).toMatch(/^ +requests +1,204,000 +1,204,000$/m);
+    expect(text).toMatch(/^ +failed +25 \(0\.0 %\) +-$/m);
+    expect(text).toMatch(/^ +loop late p99, max +3\.1 ms, 298 ms +-$/m);
+    expect(text).toMatch(/^ +grows a second by +19\.5 MiB +-$/m);
+  });
+
   test('a list has a line for each reload', () => {
     const failed = full().report;
     failed.verdict = { ok: false, code: 'CANDIDATE_NOT_ANSWERING', message: '' };

@@ -68,6 +68,7 @@ const YOUNGER: ReadonlySet<string> = new Set([
   'degrade',
   'probes',
   'health',
+  'soak',
   'admin',
 ] satisfies (keyof Config)[]);
 

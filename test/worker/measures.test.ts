@@ -48,11 +48,23 @@ test('a request whose connection closes before its answer is complete was broken
   broken.write('GET /breaks HTTP/1.1\r\nHost: test\r\n\r\n');
   await broken.ended;
   using leaves = await Client.connect(worker.listeners.port());
-  leaves.write('GET /events HTTP/1.1\r\nHost: test\r\n\r\n');
+  leaves.write('GET /lasts HTTP/1.1\r\nHost: test\r\n\r\n');
   await until(worker, ({ inFlight }) => inFlight > 0);
   leaves.close();
   const measures = await until(worker, ({ aborted }) => aborted >= 2);
   expect(measures).toMatchObject({ errors: 0, aborted: 2 });
+});
+
+test('an event stream whose client leaves was not broken off: it has no other end', async () => {
+  await using worker = await startServing(APP);
+  using leaves = await Client.connect(worker.listeners.port());
+  leaves.write('GET /events HTTP/1.1\r\nHost: test\r\n\r\n');
+  await until(worker, ({ inFlight }) => inFlight === 1);
+  expect(await leaves.read(12)).toBe('HTTP/1.1 200');
+  leaves.close();
+  const measures = await until(worker, ({ inFlight }) => inFlight === 0);
+  expect(measures).toMatchObject({ requests: 1, errors: 0, aborted: 0 });
+  expect(total(measures.latency)).toBe(0);
 });
 
 test('neither a probe, nor an upgrade, nor CONNECT is a request that has a latency', async () => {
@@ -103,10 +115,11 @@ test('streams of HTTP/2 are counted alike', async () => {
   expect(before).toMatchObject({ requests: 3, errors: 1, aborted: 0 });
   expect(total(before.latency)).toBe(3);
   void ask('/events');
-  await until(worker, ({ inFlight }) => inFlight === 1);
+  void ask('/lasts');
+  await until(worker, ({ inFlight }) => inFlight === 2);
   session.destroy();
   const after = await until(worker, ({ inFlight }) => inFlight === 0);
-  expect(after).toMatchObject({ requests: 4, errors: 1, aborted: 1 });
+  expect(after).toMatchObject({ requests: 5, errors: 1, aborted: 1 });
   expect(total(after.latency)).toBe(3);
 });
 

@@ -32,6 +32,10 @@ export type App =
   | 'has-a-helper'
   | 'dies-when-told'
   | 'ends-as-told'
+  | 'fails-one-in-fifty'
+  | 'blocks-its-loop'
+  | 'leaks-memory'
+  | 'dies-in-five-seconds'
   | 'outsider-says-ready'
   | 'tells-health'
   | 'speaks-sd-notify';

@@ -10,7 +10,7 @@ export interface Scenario {
   readonly from?: App;
   readonly app?: App;
   /** Lines of batond.toml in place of what the matrix has otherwise. */
-  readonly config?: 'broken' | 'renamed' | 'canary';
+  readonly config?: 'broken' | 'renamed' | 'canary' | 'soak';
   /** What makes the reload go that way. */
   readonly arranged?: readonly Falling[];
   /** What the reload comes to when nothing else falls: null is success, `CLIENT_GONE` is told to nobody. */
@@ -30,6 +30,7 @@ const stop = (role: Strike['role']): Strike => ({ role, signal: 'SIGSTOP' });
 const HAPPY: Scenario = { verdict: null };
 const EXITS: Scenario = { app: 'exits-at-once', verdict: 'CANDIDATE_EXITED' };
 const CANARY: Scenario = { config: 'canary', verdict: null };
+const SOAK: Scenario = { config: 'soak', verdict: null };
 const RENAMED: Scenario = { config: 'renamed', verdict: 'SUCCESSOR_REFUSED' };
 
 /** The host is stopped with it: it would otherwise end the successor before that one has noticed anything. */
@@ -145,7 +146,17 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
     arranged: [at('roll', 'probing', 'answered', stop('candidate'), kill('client'))],
     verdict: 'CLIENT_GONE',
   },
-  'roll.soaking.soaked': HAPPY,
+  'roll.soaking.soaked': SOAK,
+  'roll.soaking.candidateFailed': {
+    ...SOAK,
+    arranged: [at('roll', 'switching', 'paused', kill('candidate'))],
+    verdict: 'CANDIDATE_EXITED',
+  },
+  'roll.soaking.aborted': {
+    ...SOAK,
+    arranged: [at('roll', 'switching', 'paused', kill('client'))],
+    verdict: 'CLIENT_GONE',
+  },
   'roll.committing.committed': HAPPY,
   'roll.rollingBack.resumed': EXITS,
   'roll.rollingBack.timedOut': {
@@ -154,7 +165,7 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   },
 };
 
-const NO_LENGTH = 'soaking has no length yet: its event is posted as it is entered';
+const ITS_OWN = 'a trial ends by its own timer, and one whose supervisor hangs by the watchdog';
 const NEVER_SAID = 'a predecessor that speaks this protocol never says it there; the table is walked by unit tests';
 const NEVER_WRONG = 'a predecessor of the same version sends no inventory that is wrong; fuzzed in the unit tests';
 const FORGOTTEN = 'two minutes of silence: the watchdog ends a silent predecessor first, which is predecessorGone';
@@ -171,7 +182,5 @@ export const UNREACHED: Readonly<Record<string, string>> = {
   'successor.waiting.batch': NEVER_SAID,
   'successor.waiting.violated': NEVER_SAID,
   'successor.waiting.timedOut': FORGOTTEN,
-  'roll.soaking.candidateFailed': NO_LENGTH,
-  'roll.soaking.timedOut': NO_LENGTH,
-  'roll.soaking.aborted': NO_LENGTH,
+  'roll.soaking.timedOut': ITS_OWN,
 };

@@ -67,6 +67,7 @@ export class Stage implements AsyncDisposable {
     if (config === 'broken') this.service.writeConfig('name = "shop"\nworkers = = 2\n');
     if (config === 'renamed') this.service.writeConfig(this.#config.replace('"shop"', '"store"'));
     if (config === 'canary') this.service.writeConfig(this.#config.replace('[upgrade]', `[upgrade]\n${CANARY}`));
+    if (config === 'soak') this.service.writeConfig(this.#config.replace('[upgrade]', '[upgrade]\nsoak = "1s"'));
     return this.service.deploy(app);
   }
 
