@@ -34,7 +34,8 @@ export const EXIT_WORDS: Readonly<Record<keyof typeof EXIT, string>> = {
   cannotCreate: 'cannot create',
   busy: 'busy, try again',
   noPermission: 'no permission',
-  config: 'configuration',
+  config: 'configuration, or a service that wants a person',
+  done: 'the service has done all it had to do, which only systemd sees',
 };
 
 type Facts = Readonly<Record<string, unknown>>;

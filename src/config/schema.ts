@@ -107,8 +107,8 @@ function withoutThoseOfEntries(): Schema {
     const last = names.pop()!;
     let table = properties;
     for (const name of names) {
-      const inside = (table[name] ??= { properties: {} }) as { properties: Record<string, unknown> };
-      table = inside.properties;
+      table[name] ??= { properties: {} };
+      table = (table[name] as { properties: Record<string, unknown> }).properties;
     }
     table[last] = false;
   }
