@@ -21,6 +21,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Register>>> = {
   seal: async () => (await import('./seal.js')).registerSeal,
   install: async () => (await import('./install.js')).registerInstall,
   uninstall: async () => (await import('./uninstall.js')).registerUninstall,
+  doctor: async () => (await import('./doctor.js')).registerDoctor,
   completion: async () => (await import('./completion.js')).registerCompletion,
 };
 
