@@ -4,6 +4,12 @@ import type { ConfigFlags } from '../config/keys.js';
 import { print } from './print.js';
 import { addConfigFlags } from './run.js';
 
+interface CheckFlags extends ConfigFlags {
+  readonly config?: string;
+  readonly json?: boolean;
+  readonly schema?: boolean;
+}
+
 export function registerCheck(program: Command): void {
   const command = program
     .command('check')
@@ -15,39 +21,30 @@ export function registerCheck(program: Command): void {
   addConfigFlags(command);
   command
     .addHelpText('after', '\nExample:\n  batond check --config /etc/shop/batond.toml')
-    .action(
-      async (
-        entry: string | undefined,
-        options: ConfigFlags & { config?: string; json?: boolean; schema?: boolean },
-      ) => {
-        if (options.schema === true) {
-          const { configSchema } = await import('../config/schema.js');
-          print(`${JSON.stringify(configSchema(), null, 2)}\n`);
-          return;
-        }
-        const { availableParallelism } = await import('node:os');
-        const { readConfig } = await import('../config/load.js');
-        const { configFacts, renderConfig } = await import('../config/render.js');
-        const { workingDirectory } = await import('../config/working-directory.js');
-        const { argvOf, resolveRelease } = await import('../release/release.js');
-        const loaded = readConfig({
-          cwd: workingDirectory(process.env),
-          configFile: options.config,
-          flags: { ...options, entry },
-          cores: availableParallelism(),
-        });
-        const release = resolveRelease(loaded.config, {
-          env: process.env,
-          execPath: process.execPath,
-          now: Date.now(),
-        });
-        const { label, directory } = release;
-        const argv = argvOf(release);
-        if (options.json === true) {
-          print(`${JSON.stringify({ ...configFacts(loaded), release: { label, directory, argv } }, null, 2)}\n`);
-        } else {
-          print(`${renderConfig(loaded)}\n\nwould run ${label}: ${argv.join(' ')}\n`);
-        }
-      },
-    );
+    .action(async (entry: string | undefined, options: CheckFlags) => {
+      if (options.schema === true) {
+        const { configSchema } = await import('../config/schema.js');
+        print(`${JSON.stringify(configSchema(), null, 2)}\n`);
+        return;
+      }
+      const { availableParallelism } = await import('node:os');
+      const { readConfig } = await import('../config/load.js');
+      const { configFacts, renderConfig } = await import('../config/render.js');
+      const { workingDirectory } = await import('../config/working-directory.js');
+      const { argvOf, resolveRelease } = await import('../release/release.js');
+      const loaded = readConfig({
+        cwd: workingDirectory(process.env),
+        configFile: options.config,
+        flags: { ...options, entry },
+        cores: availableParallelism(),
+      });
+      const release = resolveRelease(loaded.config, { env: process.env, execPath: process.execPath, now: Date.now() });
+      const { label, directory } = release;
+      const argv = argvOf(release);
+      if (options.json === true) {
+        print(`${JSON.stringify({ ...configFacts(loaded), release: { label, directory, argv } }, null, 2)}\n`);
+      } else {
+        print(`${renderConfig(loaded)}\n\nwould run ${label}: ${argv.join(' ')}\n`);
+      }
+    });
 }

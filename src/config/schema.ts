@@ -82,6 +82,8 @@ function typeSchema(type: KeyType): Schema {
       return { type: 'array', items: textLike(ACCOUNT_SHAPE) };
     case 'address':
       return { type: 'string', anyOf: [{ pattern: '^/.*[^/]$' }, { pattern: '^@.*[^/]$' }, textLike(TCP_SHAPE)] };
+    case 'condition':
+      return { ...TEXT, minLength: 1 };
     case 'tables':
       return { type: 'array', items: tableOf(Object.entries(type.keys)) };
     default:
