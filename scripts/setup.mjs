@@ -1,5 +1,5 @@
 /**
- * Sets up what is missing on a fresh clone: dependencies, the addon, the compiled TypeScript. Plain Node, since it runs
+ * Sets up what is missing on a fresh clone: dependencies, the addon, the compiled TypeScript, the manual. Plain Node, since it runs
  * before anything is installed; each step runs only when its result is absent or older than its sources.
  */
 import { spawnSync } from 'node:child_process';
@@ -56,6 +56,10 @@ export function setUp({ force = false } = {}) {
     run('npx', ['--no-install', 'tsc', '-p', 'tsconfig.json', '--noEmitOnError']);
     run('chmod', ['+x', 'dist/main.js']);
     run('touch', ['dist/main.js']);
+  }
+  if (force || isStale('batond.schema.json', ['dist/main.js', 'README.md', 'scripts/manual.mjs'])) {
+    console.log('setup: writing the manual');
+    run(process.execPath, ['scripts/manual.mjs']);
   }
   if (!existsSync(join(ROOT, 'dist/main.js'))) process.exit(1);
 }

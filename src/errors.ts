@@ -23,6 +23,21 @@ export const EXIT = {
   done: 79,
 } as const;
 
+/** What each of them says. The help and the manual print this table; those of the README are compared with it. */
+export const EXIT_WORDS: Readonly<Record<keyof typeof EXIT, string>> = {
+  ok: 'done',
+  refused: 'refused or rolled back, the service is still up',
+  usage: 'usage',
+  unavailable: 'not running',
+  software: 'the service failed',
+  os: 'the system refused',
+  cannotCreate: 'cannot create',
+  busy: 'busy, try again',
+  noPermission: 'no permission',
+  config: 'configuration, or a service that wants a person',
+  done: 'the service has done all it had to do, which only systemd sees',
+};
+
 type Facts = Readonly<Record<string, unknown>>;
 
 interface Row {

@@ -4,17 +4,29 @@ import type { ConfigFlags } from '../config/keys.js';
 import { print } from './print.js';
 import { addConfigFlags } from './run.js';
 
+interface CheckFlags extends ConfigFlags {
+  readonly config?: string;
+  readonly json?: boolean;
+  readonly schema?: boolean;
+}
+
 export function registerCheck(program: Command): void {
   const command = program
     .command('check')
     .description('validate the configuration and show what would be run')
     .argument('[entry]', 'the entry, where no configuration names it')
     .option('--config <file>', 'the configuration, batond.toml by default')
-    .option('--json', 'print it as JSON');
+    .option('--json', 'print it as JSON')
+    .option('--schema', 'print the JSON Schema of batond.toml instead, for editors');
   addConfigFlags(command);
   command
     .addHelpText('after', '\nExample:\n  batond check --config /etc/shop/batond.toml')
-    .action(async (entry: string | undefined, options: ConfigFlags & { config?: string; json?: boolean }) => {
+    .action(async (entry: string | undefined, options: CheckFlags) => {
+      if (options.schema === true) {
+        const { configSchema } = await import('../config/schema.js');
+        print(`${JSON.stringify(configSchema(), null, 2)}\n`);
+        return;
+      }
       const { availableParallelism } = await import('node:os');
       const { readConfig } = await import('../config/load.js');
       const { configFacts, renderConfig } = await import('../config/render.js');

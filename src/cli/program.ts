@@ -1,7 +1,9 @@
 /** The commands, one file each; what they share is here: names, exit statuses and how a usage error is told. */
 import { Command, CommanderError } from 'commander';
-import { EXIT } from '../errors.js';
+import { EXIT, EXIT_WORDS } from '../errors.js';
 import { VERSION } from '../version.js';
+import type { CommandFacts } from './command-facts.js';
+import { wrap } from './print.js';
 
 type Register = (program: Command, finish: (status: number) => void) => void;
 
@@ -19,7 +21,11 @@ const COMMANDS: Readonly<Record<string, () => Promise<Register>>> = {
   seal: async () => (await import('./seal.js')).registerSeal,
   install: async () => (await import('./install.js')).registerInstall,
   uninstall: async () => (await import('./uninstall.js')).registerUninstall,
+  doctor: async () => (await import('./doctor.js')).registerDoctor,
+  completion: async () => (await import('./completion.js')).registerCompletion,
 };
+
+export const COMMAND_NAMES = Object.keys(COMMANDS);
 
 /** Runs the command of a command line; resolves with the exit status. */
 export async function runCommand(argv: readonly string[]): Promise<number> {
@@ -27,22 +33,8 @@ export async function runCommand(argv: readonly string[]): Promise<number> {
   const finish = (status: number) => {
     outcome.status = status;
   };
-  const program = new Command('batond')
-    .description('Runs Node.js services under systemd and replaces them live, without losing a request.')
-    .version(VERSION, '-V, --version')
-    .exitOverride()
-    .showHelpAfterError('(batond --help tells more)')
-    .addHelpText(
-      'after',
-      '\nExample:\n  batond install ./server.js --name shop --workers 2 --now\n  systemctl reload shop\n\nExit status:\n' +
-        '  0 done   1 refused or rolled back, the service is still up   64 usage\n' +
-        '  69 not running   75 busy, try again   77 no permission   78 configuration',
-    );
   const asked = argv[2] ?? '';
-  const wanted = Object.hasOwn(COMMANDS, asked) ? [asked] : Object.keys(COMMANDS);
-  for (const name of wanted) (await COMMANDS[name]!())(program, finish);
-  for (const command of program.commands)
-    command.exitOverride().showHelpAfterError(`(batond ${command.name()} --help tells more)`);
+  const program = await programOf(Object.hasOwn(COMMANDS, asked) ? [asked] : COMMAND_NAMES, finish);
   try {
     await program.parseAsync(argv);
   } catch (error) {
@@ -51,4 +43,32 @@ export async function runCommand(argv: readonly string[]): Promise<number> {
     return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
   }
   return outcome.status;
+}
+
+/** The program with those of its commands. */
+export async function programOf(names: readonly string[], finish: (status: number) => void): Promise<Command> {
+  const program = new Command('batond')
+    .description('Runs Node.js services under systemd and replaces them live, without losing a request.')
+    .version(VERSION, '-V, --version')
+    .exitOverride()
+    .showHelpAfterError('(batond --help tells more)')
+    .addHelpText(
+      'after',
+      `\nExample:\n  batond install ./server.js --name shop --workers 2 --now\n  systemctl reload shop\n\n${exitText()}`,
+    );
+  for (const name of names) (await COMMANDS[name]!())(program, finish);
+  for (const command of program.commands)
+    command.exitOverride().showHelpAfterError(`(batond ${command.name()} --help tells more)`);
+  return program;
+}
+
+function exitText(): string {
+  const said = Object.entries(EXIT).map(([name, status]) => `${status} ${EXIT_WORDS[name as keyof typeof EXIT]}`);
+  return ['Exit status:', ...wrap(said.join('; '), 76).map((line) => `  ${line}`)].join('\n');
+}
+
+/** Every command as plain data. */
+export async function allCommands(): Promise<CommandFacts[]> {
+  const { commandFacts } = await import('./command-facts.js');
+  return commandFacts(await programOf(COMMAND_NAMES, () => {}));
 }

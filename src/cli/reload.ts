@@ -30,7 +30,7 @@ export function registerReload(program: Command, finish: (status: number) => voi
       'after',
       '\nExamples:\n  batond reload --name shop && echo the new release serves\n' +
         '  batond reload --name shop --no-old-after 60s   # no old code after that\n\n' +
-        'It exits with 0 when the next generation serves, with 1 when the one\nbefore it was kept, and with 75 when it may not begin now. ' +
+        'It exits with 0 when the next generation serves, with 1 when the one\nbefore it was kept, and with 75 when it may not begin now.\n' +
         'Ending this command before that takes it back.',
     )
     .action(async (options: ReloadOptions) => {

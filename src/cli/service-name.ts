@@ -13,8 +13,12 @@ export interface NameOptions {
 }
 
 export async function serviceName(options: NameOptions): Promise<string> {
-  if (options.name !== undefined) return options.name;
-  return (await nameOfConfig(options.config)) ?? (await nameOfTheOnlyOne());
+  return (await namedService(options)) ?? (await nameOfTheOnlyOne());
+}
+
+/** Null where neither a flag nor a config names one. */
+export async function namedService({ name, config }: NameOptions): Promise<string | null> {
+  return name ?? (await nameOfConfig(config));
 }
 
 /**
@@ -37,11 +41,16 @@ async function nameOfConfig(configFile: string | undefined): Promise<string | nu
   return loadConfig({ cwd, configFile, flags: {}, cores: 1 }).name;
 }
 
-async function nameOfTheOnlyOne(): Promise<string> {
+/** Those of the runtime directories that somebody answers in; sorted. */
+export async function runningServices(): Promise<string[]> {
   const roots = runtimeRoots(process.env).filter((root) => !isForeign(root));
   const found = roots.flatMap((root) => folders(root).map((name) => ({ root, name })));
   const alive = await Promise.all(found.map(({ root, name }) => isServed(join(root, name, 'control.sock'))));
-  const running = [...new Set(found.filter((_, i) => alive[i]).map(({ name }) => name))].sort();
+  return [...new Set(found.filter((_, i) => alive[i]).map(({ name }) => name))].sort();
+}
+
+async function nameOfTheOnlyOne(): Promise<string> {
+  const running = await runningServices();
   if (running.length === 1) return running[0]!;
   const reason =
     running.length === 0
@@ -59,7 +68,7 @@ function folders(root: string): string[] {
 }
 
 /** One that we may not speak to runs all the same; a file that nobody answers on was left by one that was killed. */
-function isServed(path: string): Promise<boolean> {
+export function isServed(path: string): Promise<boolean> {
   return new Promise((done) => {
     const socket = connect(path);
     socket.on('connect', () => {

@@ -13,13 +13,14 @@ export interface Account {
   readonly id: number;
 }
 
-const WRITTEN = /^(user|group):(\d{1,10}|[A-Za-z_][\w.@-]{0,255}\$?)$/;
+/** As it is written; whether it is known is another question. */
+export const ACCOUNT_SHAPE = /^(user|group):(\d{1,10}|[A-Za-z_][\w.@-]{0,255}\$?)$/;
 /** The highest number means "none" to the kernel, chown(2). */
 const MAX_ID = 0xffff_fffe;
 
 /** The account, or a text that says what is wrong with it. */
 export function parseAccount(text: string): Account | string {
-  const [, kind, name] = WRITTEN.exec(text) ?? [];
+  const [, kind, name] = ACCOUNT_SHAPE.exec(text) ?? [];
   if (name === undefined) return 'write "user:" or "group:" and a name or a number, such as "group:ops"';
   const isUser = kind === 'user';
   const id = /^\d+$/.test(name) ? Number(name) : isUser ? native().userByName(name) : native().groupByName(name);

@@ -10,10 +10,13 @@ export type Address = ListenerConfig['address'];
 /** sun_path of unix(7) holds 108 bytes with its closing NUL. */
 const MAX_PATH_BYTES = 107;
 
+/** A port, and a host before it; whether they are any is another question. */
+export const TCP_SHAPE = /^(?:(?:\[([^\]]*)\]|([^:[\]]+)):)?(\d{1,5})$/;
+
 /** The address, or what is wrong with it. */
 export function parseAddress(text: string): Address | string {
   if (text.startsWith('/') || text.startsWith('@')) return parsePath(text);
-  const match = /^(?:(?:\[([^\]]*)\]|([^:[\]]+)):)?(\d{1,5})$/.exec(text);
+  const match = TCP_SHAPE.exec(text);
   if (match === null) return describeMistake(text);
   const [, ipv6, host, digits] = match;
   const port = Number(digits);

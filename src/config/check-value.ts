@@ -13,6 +13,9 @@ import { parseSize } from './size.js';
 
 export type Report = (below: Path, text: string) => void;
 
+/** Of a variable of the environment. */
+export const VARIABLE_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
+
 type TypeOf<Kind extends KeyType['kind']> = Extract<KeyType, { kind: Kind }>;
 
 /** Every kind but `tables`, whose items the document's check walks through. */
@@ -133,7 +136,7 @@ function checkAccounts(values: readonly unknown[], report: Report): unknown {
 
 function checkEnvironment(table: Readonly<Record<string, unknown>>, report: Report): unknown {
   const bad = Object.entries(table).filter(([name, value]) => {
-    if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) {
+    if (!VARIABLE_NAME.test(name)) {
       report([name], 'a variable is named by letters, digits and "_", the first not a digit');
       return true;
     }

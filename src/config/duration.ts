@@ -10,11 +10,12 @@ const UNITS = [
   ['ms', 1],
 ] as const;
 
-const SHAPE = /^(?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+)s)?(?:(\d+)ms)?$/;
+/** Of a duration, and of the empty text. */
+export const DURATION_SHAPE = /^(?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+)s)?(?:(\d+)ms)?$/;
 
 /** Milliseconds, or null where the text is no duration. */
 export function parseDuration(text: string): number | null {
-  const match = SHAPE.exec(text);
+  const match = DURATION_SHAPE.exec(text);
   if (match === null || text === '') return null;
   return UNITS.reduce((sum, [, ms], index) => sum + Number(match[index + 1] ?? 0) * ms, 0);
 }

@@ -6,7 +6,7 @@
  * The names are whole on purpose: an app's own LISTEN_PORT or WATCHDOG_URL is none of ours. What is true for every
  * process of the unit stays: INVOCATION_ID, RUNTIME_DIRECTORY, STATE_DIRECTORY, CREDENTIALS_DIRECTORY and their like.
  */
-const RESERVED = new Set([
+export const RESERVED_VARIABLES: ReadonlySet<string> = new Set([
   'NOTIFY_SOCKET',
   'LISTEN_PID',
   'LISTEN_PIDFDID',
@@ -25,6 +25,9 @@ const RESERVED = new Set([
   'NODE_UNIQUE_ID',
 ]);
 
+/** What is batond's own begins with it. */
+export const RESERVED_PREFIX = 'BATOND_';
+
 export function isReservedVariable(name: string): boolean {
-  return RESERVED.has(name) || name.startsWith('BATOND_');
+  return RESERVED_VARIABLES.has(name) || name.startsWith(RESERVED_PREFIX);
 }

@@ -2,9 +2,11 @@
 
 const UNITS: Readonly<Record<string, number>> = { KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30 };
 
+export const SIZE_SHAPE = /^(\d{1,9})(KiB|MiB|GiB)$/;
+
 /** Bytes, or null where the text is no size. */
 export function parseSize(text: string): number | null {
-  const [, digits, unit] = /^(\d{1,9})(KiB|MiB|GiB)$/.exec(text) ?? [];
+  const [, digits, unit] = SIZE_SHAPE.exec(text) ?? [];
   return digits === undefined || unit === undefined ? null : Number(digits) * UNITS[unit]!;
 }
 

@@ -1,5 +1,6 @@
 /** What is installed already of a service: only batond's own units may be changed, and only while nobody edited them. */
-import { lstatSync, readFileSync } from 'node:fs';
+import { lstatSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { BatondError } from '../errors.js';
 import { otherUnitPaths, type Scope, unitPath } from './unit-files.js';
 import { readStamp, type Stamp } from './unit-stamp.js';
@@ -19,6 +20,19 @@ export function ownUnits(scope: Scope, name: string): InstalledUnit[] {
     const stamp = text === null ? null : readStamp(text);
     return text === null || stamp === null ? [] : [{ ...stamp, unit, path, text }];
   });
+}
+
+/** The services whose unit batond made. What cannot be read is not known. */
+export function installedServices(scope: Scope): string[] {
+  const folder = dirname(unitPath(scope, 'any.service'));
+  try {
+    return readdirSync(folder).flatMap((unit) => {
+      if (!unit.endsWith('.service') || readStamp(readText(join(folder, unit)) ?? '') === null) return [];
+      return [unit.slice(0, -'.service'.length)];
+    });
+  } catch {
+    return [];
+  }
 }
 
 /** Throws UNIT_EXISTS for a unit of that name that somebody else made, wherever systemd would find it. */

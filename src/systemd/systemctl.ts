@@ -1,4 +1,4 @@
-/** The programs of systemd, run to their end. Only install and uninstall use them: nothing at run time spawns. */
+/** The programs of systemd, run to their end, for install, uninstall and doctor alone: nothing at run time spawns. */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -16,9 +16,9 @@ interface Result {
 }
 
 /** In the language of the messages that are looked for, and without a pager or colours. */
-function run(program: string, args: readonly string[]): Result {
+function run(program: string, args: readonly string[], timeout?: number): Result {
   const env = { ...process.env, LC_ALL: 'C', SYSTEMD_PAGER: '', SYSTEMD_COLORS: '0', SYSTEMD_LOG_LEVEL: 'info' };
-  const { status, stdout, stderr, error } = spawnSync(program, args, { env, encoding: 'utf8' });
+  const { status, stdout, stderr, error } = spawnSync(program, args, { env, encoding: 'utf8', timeout });
   const missing = (error as NodeJS.ErrnoException | undefined)?.code === 'ENOENT';
   return { status, output: `${stdout ?? ''}${stderr ?? ''}`.trim() || (error?.message ?? ''), missing };
 }
@@ -41,6 +41,27 @@ export function lastWords(scope: Scope, unit: string): string {
   const where = scope === 'user' ? ['--user-unit', unit] : ['--unit', unit];
   const { status, output } = run('journalctl', [...where, '--lines', `${LAST_LINES}`, '--output', 'cat', '--quiet']);
   return status === 0 ? output : '';
+}
+
+/** Who asks only to show it does not wait for a systemd that hangs. */
+const SHOW_TIMEOUT_MS = 10_000;
+
+/** Properties of a unit by their names, times as "@" and seconds since the epoch; null where nobody can be asked. */
+export function showUnit(scope: Scope, unit: string, properties: readonly string[]): Record<string, string> | null {
+  const what = ['show', '--timestamp=unix', `--property=${properties.join(',')}`, '--', unit];
+  return shown(run('systemctl', [...scopeFlags(scope), ...what], SHOW_TIMEOUT_MS));
+}
+
+/** Whether the clock is set by NTP, as systemd knows it; null where nobody can be asked. */
+export function isClockSynchronized(): boolean | null {
+  const facts = shown(run('timedatectl', ['show', '--property=NTPSynchronized'], SHOW_TIMEOUT_MS));
+  return facts?.NTPSynchronized === undefined ? null : facts.NTPSynchronized === 'yes';
+}
+
+function shown({ status, output }: Result): Record<string, string> | null {
+  if (status !== 0) return null;
+  const lines = output.split('\n').filter((line) => line.includes('='));
+  return Object.fromEntries(lines.map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]));
 }
 
 /** 0 where there is no systemd: then only what every version knows is written. */

@@ -77,7 +77,7 @@ const isUnprivileged = (user: string | null) => user !== null && user !== 'root'
 
 const isPrivileged = (port: number) => port > 0 && port < FIRST_FREE_PORT;
 
-function readTemplate(kind: 'service' | 'socket'): string {
+export function readTemplate(kind: 'service' | 'socket'): string {
   return readFileSync(new URL(`../../units/batond.${kind}`, import.meta.url), 'utf8');
 }
 

@@ -8,6 +8,7 @@ import { allowed, type ConfigFlags, KEY_PATHS, keyOf } from '../../src/config/ke
 import { loadConfig, readConfig } from '../../src/config/load.js';
 import { configFacts, renderConfig } from '../../src/config/render.js';
 import { BatondError } from '../../src/errors.js';
+import { complaint } from '../support/config/schema.js';
 
 let cwd: string;
 
@@ -329,12 +330,31 @@ const BAD_VALUES: readonly (readonly [toml: string, message: string])[] = [
   ['command = ["x"]', '2: command: entry is there too: a service is one or the other'],
 ];
 
+const KINDS = [...KEY_PATHS.map((path) => keyOf(path).type), ...KEY_PATHS.flatMap((path) => typesBelow(path))];
+const IN_THE_WORDS_OF_A_KIND = KINDS.map((type) => `is not allowed: ${allowed(type)}`);
+
+function typesBelow(path: (typeof KEY_PATHS)[number]) {
+  const { type } = keyOf(path);
+  return type.kind === 'tables' ? Object.values(type.keys).map((key) => key.type) : [];
+}
+
+/** What one value is alone: what is worked out, looked up or compared with others no schema can say. A date it takes. */
+const isOfOneValue = (message: string) =>
+  /unknown key|it is missing|is not a (string|table|list)|out of range: an integer|has no unit|a variable is|is set by/.test(
+    message,
+  ) ||
+  (IN_THE_WORDS_OF_A_KIND.some((words) => message.endsWith(words)) && !message.includes(' a date '));
+
 describe('a mistake in the file is one line that names the line, the key and what is allowed', () => {
   test.each(BAD_VALUES)('%j', (toml, message) => {
     write(`entry = "a.js"\n${toml}\n`);
     const error = errorOf(() => load());
     expect(error.message).toBe(`batond.toml:${message}`);
     expect(error).toMatchObject({ code: 'CONFIG_INVALID', exitStatus: 78 });
+  });
+
+  test.each(BAD_VALUES.filter(([, message]) => isOfOneValue(message)))('the schema refuses %j too', (toml) => {
+    expect(complaint(`entry = "a.js"\n${toml}\n`)).not.toBeNull();
   });
 
   test.each([
