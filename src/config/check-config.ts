@@ -125,6 +125,7 @@ const isWellFormed = isShape<Config>({
     probe: isNullOr(isText),
     canary: isAbsentOr(isListOf(isCanaryStep)),
     soakMs: isAbsentOr(isNumber),
+    minTrust: isAbsentOr(isNumber),
     regretMs: isNumber,
     stateMaxBytes: isNumber,
   }),

@@ -127,6 +127,8 @@ export interface Config {
     readonly canary?: readonly CanaryStep[];
     /** How long a candidate serves on trial before the commit; none where it is 0. Absent in what an older batond wrote. */
     readonly soakMs?: number;
+    /** The trust that a candidate must have earned at the end of its trial, 0 to 1. 0.995. */
+    readonly minTrust?: number;
     /** For this long after commit a generation that keeps crashing is given up for the last good one. 5 min. */
     readonly regretMs: number;
     /** What one worker may give to the next generation. 256 MiB. */

@@ -29,6 +29,7 @@ export const ONLY_OF_ENTRIES: ReadonlyMap<KeyPath, string> = new Map([
   ['probe.liveness.check', 'only a Node program can be asked; say notify = true'],
   ['upgrade.canary', 'it accepts on the sockets that it was started with, and no share can be kept apart for another'],
   ['upgrade.state_max', 'only a Node program can give its state to the next generation'],
+  ['upgrade.min_trust', NOT_COUNTED],
   ['soak.error_ratio', NOT_COUNTED],
   ['soak.p99', NOT_COUNTED],
   ['soak.delay', NOT_COUNTED],

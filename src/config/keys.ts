@@ -362,6 +362,11 @@ export const KEYS = {
     default: null,
     about: 'Windows of the week in which no reload begins, such as [{ from = "Fri 18:00", to = "Mon 06:00" }].',
   },
+  'upgrade.min_trust': {
+    type: { kind: 'share' },
+    default: 0.995,
+    about: 'On trial: the part of its time in which the next generation must have been healthy by its own checks.',
+  },
   'soak.error_ratio': {
     type: { kind: 'share' },
     default: 0.005,

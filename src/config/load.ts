@@ -147,6 +147,7 @@ function build(
       probe: values['upgrade.probe'],
       canary: ((values['upgrade.canary'] ?? []) as readonly WrittenStep[]).map(stepOf),
       soakMs: values['upgrade.soak'],
+      minTrust: values['upgrade.min_trust'] / 1_000,
       regretMs: values['upgrade.regret'],
       stateMaxBytes: values['upgrade.state_max'],
     },

@@ -132,6 +132,7 @@ function canary(steps: readonly CanaryStep[]): string {
 function soakRows({ program, upgrade, soak }: Config): [string, string][] {
   if (program.kind !== 'node' || soak === undefined || (upgrade.soakMs ?? 0) === 0) return [];
   return [
+    ['upgrade.min_trust', `${upgrade.minTrust ?? 0}`],
     ['soak.error_ratio', formatShare(soak.errorRatio * 1_000)],
     ['soak.p99', formatDuration(soak.p99Ms)],
     ['soak.delay', formatDuration(soak.delayMs)],

@@ -22,7 +22,7 @@ export interface SoakLimits {
   readonly memoryGrowth: number;
 }
 
-export type SoakRule = 'errors' | 'stalled' | 'delay' | 'latency' | 'memory' | 'utilization';
+export type SoakRule = 'errors' | 'stalled' | 'delay' | 'latency' | 'memory' | 'utilization' | 'health' | 'trust';
 
 export interface Failure {
   readonly rule: SoakRule;

@@ -2,6 +2,7 @@
  * Reloads: who may begin one, its takeover, its roll and its verdict, whether a client asked, the watch of
  * release.current, or a supervisor that did not live to end it.
  */
+import { healthOf } from '../config/health.js';
 import type { ReloadOptions, ReloadOutcome, ReloadStep, RollbackOptions } from '../control/messages.js';
 import type { ReloadClient } from '../control/reload-client.js';
 import { BatondError } from '../errors.js';
@@ -185,13 +186,15 @@ export class Reloads {
 
   /** Whoever goes back is in a hurry, and knows what to. */
   #trial(kind: Attempt['kind']): Pick<RollRequest, 'canary' | 'soak'> {
-    const { soak: limits, upgrade } = this.#situation.options.config;
+    const { config } = this.#situation.options;
+    const { soak: limits, upgrade } = config;
     const { reporter } = this.#host;
-    const { soakMs: forMs = 0, canary: steps = [] } = upgrade;
+    const { soakMs: forMs = 0, canary: steps = [], minTrust = 0 } = upgrade;
     if (kind === 'rollback') return {};
     const canary = { steps, moved: (step: CanaryReport | null) => reporter.canarying(step) };
     if (limits === undefined || (forMs === 0 && steps.length === 0)) return { canary };
-    return { canary, soak: { forMs, limits, over: (report) => reporter.soaked(report) } };
+    const rules = { levels: healthOf(config).levels, minTrust };
+    return { canary, soak: { forMs, limits, rules, over: (report) => reporter.soaked(report) } };
   }
 
   /** What of a roll is told to whoever waits, and what to the report. */

@@ -9,6 +9,7 @@ import { formatStep } from '../config/canary-steps.js';
 import type { CanaryStep, Config } from '../config/config.js';
 import type { ReloadOutcome, ReloadStep } from '../control/messages.js';
 import { BatondError } from '../errors.js';
+import type { Sample } from '../health/levels.js';
 import type { Failure } from '../health/soak.js';
 import { Generation } from '../inventory/generation.js';
 import type { Inventory } from '../inventory/inventory.js';
@@ -65,6 +66,8 @@ export interface RollerHost {
   whyNot(candidate: Generation): string | null;
   /** Puts on record what has changed, before a worker has it. */
   settle(): void;
+  /** What a worker says of itself now; null where nothing can be said. */
+  check(worker: Worker): Promise<Sample | null>;
   record(generation: Generation): void;
   /** A generation is replaced. It is on record when this returns, and knows nothing of it yet. */
   retire(generation: Generation | null): void;
@@ -191,7 +194,7 @@ export class Roller {
   candidateExited(worker: Worker, exit: Exit): void {
     const how = this.#host.describeEnd(worker, exit);
     const reason = worker.fatal?.split('\n')[0];
-    const onTrial = this.state === 'soaking';
+    const onTrial = this.state === 'soaking' || this.state === 'canarying';
     const facts = { generation: worker.generation, how, onTrial, reason };
     this.#runner.post('candidateFailed', new BatondError('CANDIDATE_EXITED', facts));
   }
@@ -261,6 +264,7 @@ export class Roller {
     this.#soaking = new Soaking({
       ...soak,
       incumbent: () => inventory.incumbent,
+      check: (worker) => this.#host.check(worker),
       step: (step, message) => this.#step(step, message),
       allow: (ms) => this.#progress.allow(ms),
       looked: () => this.check(),

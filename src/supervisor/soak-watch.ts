@@ -6,15 +6,20 @@
  * loaded only where a candidate is watched, and asks nobody anything once it has been disposed of.
  */
 import { Baseline } from '../health/baseline.js';
+import { CandidateHealth, type CandidateRules } from '../health/candidate.js';
 import type { Look } from '../health/counted.js';
 import { describeFigures } from '../health/figures.js';
+import type { Sample } from '../health/levels.js';
 import type { Failure, SoakLimits } from '../health/soak.js';
 import { Trial } from '../health/trial.js';
 import type { Generation } from '../inventory/generation.js';
 import type { TrialReport } from '../inventory/report.js';
+import type { Worker } from '../inventory/worker.js';
 import { monotonicMs } from '../process/monotonic.js';
 
 const LOOK_EVERY_MS = 1_000;
+/** An app's checks may ask its database: less often than what only counts. */
+const CHECK_EVERY_MS = 2_000;
 /** Progress is told twenty times, but at most so often and at least so often. */
 const TOLD_TIMES = 20;
 const TOLD_EVERY_MS = { least: 5_000, most: 60_000 };
@@ -22,6 +27,9 @@ const TOLD_EVERY_MS = { least: 5_000, most: 60_000 };
 export interface SoakWatchOptions {
   readonly incumbent: () => Generation | null;
   readonly limits: SoakLimits;
+  readonly rules: CandidateRules;
+  /** What a worker says of itself now; null where nothing can be said. */
+  readonly check: (worker: Worker) => Promise<Sample | null>;
   /** So long the incumbents have to be watched before they can be compared with. */
   readonly baselineMs: number;
   /** It has looked again: it lives, and may know the incumbents well enough by now. */
@@ -42,6 +50,8 @@ export interface WatchedTrial {
 interface Running extends WatchedTrial {
   readonly sinceMs: number;
   readonly trial: Trial;
+  readonly health: CandidateHealth;
+  checkedMs: number;
   toldMs: number;
   failure: Failure | null;
 }
@@ -72,7 +82,9 @@ export class SoakWatch implements Disposable {
   begin(watched: WatchedTrial): void {
     const sinceMs = this.#now();
     const trial = new Trial(this.#options.limits, watched.forMs, this.#baseline);
-    this.#running = { ...watched, sinceMs, trial, toldMs: 0, failure: null };
+    const health = new CandidateHealth(this.#options.rules, sinceMs);
+    const checkedMs = Number.NEGATIVE_INFINITY;
+    this.#running = { ...watched, sinceMs, trial, health, checkedMs, toldMs: 0, failure: null };
     this.#lookNow();
   }
 
@@ -81,7 +93,7 @@ export class SoakWatch implements Disposable {
     const running = this.#running;
     if (running === null) return null;
     await this.#lookNow();
-    running.failure ??= running.trial.judge(true);
+    running.failure ??= running.health.judge(true, this.#now()) ?? running.trial.judge(true);
     return running.failure;
   }
 
@@ -126,6 +138,7 @@ export class SoakWatch implements Disposable {
     const [incumbents, candidates] = await Promise.all([
       looksAt(this.#options.incumbent()),
       looksAt(running?.candidate ?? null),
+      running === null ? null : this.#check(running),
     ]);
     if (this.#disposed) return;
     this.#baseline.add(incumbents);
@@ -133,12 +146,24 @@ export class SoakWatch implements Disposable {
     this.#options.looked();
   }
 
+  async #check(running: Running): Promise<void> {
+    const askedMs = this.#now();
+    if (askedMs - running.checkedMs < CHECK_EVERY_MS) return;
+    running.checkedMs = askedMs;
+    const workers = [...running.candidate.workers.values()];
+    const samples = await Promise.all(
+      workers.map(async (worker) => [worker.id, await this.#options.check(worker)] as const),
+    );
+    if (this.#disposed) return;
+    for (const [worker, sample] of samples) if (sample !== null) running.health.add(worker, sample, this.#now());
+  }
+
   #judge(running: Running, looks: readonly Look[]): void {
     const { trial, sinceMs, failed, progress, forMs } = running;
     const atMs = this.#now() - sinceMs;
     trial.add(atMs, looks);
     if (running.failure !== null) return;
-    running.failure = trial.judge(false);
+    running.failure = running.health.judge(false, this.#now()) ?? trial.judge(false);
     const tellEveryMs = Math.min(TOLD_EVERY_MS.most, Math.max(TOLD_EVERY_MS.least, forMs / TOLD_TIMES));
     if (running.failure !== null) failed(running.failure);
     else if (atMs - running.toldMs >= tellEveryMs && atMs < forMs) {

@@ -3,9 +3,12 @@
  * (soak-watch.ts) is loaded only here, where there is a trial, and in the time that the candidate takes to boot.
  */
 import { formatDuration } from '../config/duration.js';
+import type { CandidateRules } from '../health/candidate.js';
+import type { Sample } from '../health/levels.js';
 import type { Failure, SoakLimits } from '../health/soak.js';
 import type { Generation } from '../inventory/generation.js';
 import type { TrialReport } from '../inventory/report.js';
+import type { Worker } from '../inventory/worker.js';
 import type { SoakWatch } from './soak-watch.js';
 
 /** A single look could be of a bad moment; and whoever wants a short trial is in a hurry. */
@@ -17,12 +20,14 @@ export interface SoakRequest {
   /** None where it is 0: then only the steps of a canary are watched. */
   readonly forMs: number;
   readonly limits: SoakLimits;
+  readonly rules: CandidateRules;
   /** What it has come to when the roll goes on, in whatever way. */
   readonly over: (report: TrialReport) => void;
 }
 
 export interface SoakingOptions extends SoakRequest {
   readonly incumbent: () => Generation | null;
+  readonly check: (worker: Worker) => Promise<Sample | null>;
   readonly step: (step: 'canary' | 'soak', message: string) => void;
   /** Within so many milliseconds it gives another sign. */
   readonly allow: (ms: number) => void;
@@ -42,10 +47,11 @@ export class Soaking implements Disposable {
   /** Begins with the incumbents: what they count before the switch is what the candidate is compared with. */
   constructor(options: SoakingOptions) {
     this.#options = options;
-    const { incumbent, limits, forMs } = options;
+    const { incumbent, limits, rules, check, forMs } = options;
     const baselineMs = Math.min(BASELINE_MS, forMs);
     void import('./soak-watch.js').then(({ SoakWatch }) => {
-      if (!this.#disposed) this.#watch = new SoakWatch({ incumbent, limits, baselineMs, looked: () => this.#looked() });
+      if (this.#disposed) return;
+      this.#watch = new SoakWatch({ incumbent, limits, rules, check, baselineMs, looked: () => this.#looked() });
     });
   }
 

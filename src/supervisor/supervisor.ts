@@ -222,6 +222,7 @@ export class Supervisor {
       hasStartup: this.#probes.hasStartup,
       whyNot: (candidate) => this.#probes.whyNot(candidate),
       settle: () => this.#mirror.flush(),
+      check: (worker) => this.#healthAnswers.look(worker),
       record: ({ release }) => {
         this.#good.add(release);
         options.committed(release);

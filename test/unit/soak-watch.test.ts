@@ -1,6 +1,7 @@
 /** The watch of a trial: who is asked when, when it speaks, and that it is silent when it has been disposed of. */
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Measures } from '../../src/channel/messages.js';
+import type { Sample } from '../../src/health/levels.js';
 import type { Failure } from '../../src/health/soak.js';
 import type { Generation } from '../../src/inventory/generation.js';
 import type { Phase } from '../../src/inventory/worker.js';
@@ -40,6 +41,19 @@ function serving(number: number, nature: Partial<Nature> = {}, phase: Phase = 'o
   };
 }
 
+const RULES = {
+  levels: {
+    degradedFailures: 2,
+    degradedWithinMs: 60_000,
+    unhealthyFailures: 4,
+    unhealthyWithinMs: 120_000,
+    recoverSamples: 2,
+  },
+  minTrust: 0.995,
+};
+/** What the app of a worker says of itself, by the worker's id. */
+const says = new Map<string, Sample>();
+
 let watch: SoakWatch;
 let looks = 0;
 
@@ -48,6 +62,8 @@ function watching(incumbent: FakeWorker) {
   watch = new SoakWatch({
     incumbent: () => incumbent.generation,
     limits: LIMITS,
+    rules: RULES,
+    check: (worker) => Promise.resolve(says.get(worker.id) ?? null),
     baselineMs: 3_000,
     looked: () => looks++,
     now: () => performance.now(),
@@ -66,6 +82,7 @@ function trying(candidate: FakeWorker, forMs: number) {
 }
 
 beforeEach(() => {
+  says.clear();
   vi.useFakeTimers();
 });
 afterEach(async () => {
@@ -106,6 +123,17 @@ describe('the watch of a trial', () => {
     expect(progress[0]).toMatch(/^5 [\d,]+ requests, \d\.\d % errors, p99 \d+ ms \(before \d+ ms\)$/);
     expect(watch.report).toMatchObject({ forMs: 12_000, ms: 12_000, failed: null });
     expect(watch.report!.candidate.requests).toBeGreaterThan(1_000);
+  });
+
+  test('hears what the app of a candidate says of itself, every other second', async () => {
+    watching(serving(1));
+    await vi.advanceTimersByTimeAsync(3_400);
+    says.set('g2s0', 'failed');
+    const { failures } = trying(serving(2), 600_000);
+    await vi.advanceTimersByTimeAsync(5_000);
+    expect(failures).toEqual([]);
+    await vi.advanceTimersByTimeAsync(3_000);
+    expect(failures.map(({ rule }) => rule)).toEqual(['health']);
   });
 
   test('says once, and as soon as it is clear, what speaks against the candidate', async () => {
