@@ -25,6 +25,8 @@ export const LOG_FIELDS = {
   event: 'BATOND_EVENT',
   generation: 'BATOND_GENERATION',
   slot: 'BATOND_SLOT',
+  /** What the slot is for: "main", or the name of a [[service.process]]. */
+  process: 'BATOND_PROCESS',
   /** The id of a worker. */
   worker: 'BATOND_WORKER',
   /** The process that is spoken of; _PID is who speaks. */

@@ -1,6 +1,7 @@
 /** `batond check`: validates a configuration without starting anything. */
 import type { Command } from 'commander';
 import type { ConfigFlags } from '../config/keys.js';
+import type { ReleaseProcess } from '../release/release.js';
 import { print } from './print.js';
 import { addConfigFlags } from './run.js';
 
@@ -41,10 +42,16 @@ export function registerCheck(program: Command): void {
       const release = resolveRelease(loaded.config, { env: process.env, execPath: process.execPath, now: Date.now() });
       const { label, directory } = release;
       const argv = argvOf(release);
+      const processes = (release.processes ?? []).map((one) => ({ ...facts(one), argv: argvOf(one) }));
       if (options.json === true) {
-        print(`${JSON.stringify({ ...configFacts(loaded), release: { label, directory, argv } }, null, 2)}\n`);
+        print(
+          `${JSON.stringify({ ...configFacts(loaded), release: { label, directory, argv, processes } }, null, 2)}\n`,
+        );
       } else {
-        print(`${renderConfig(loaded)}\n\nwould run ${label}: ${argv.join(' ')}\n`);
+        const beside = processes.map((one) => `beside it ${one.name} (${one.tier}): ${one.argv.join(' ')}\n`);
+        print(`${renderConfig(loaded)}\n\nwould run ${label}: ${argv.join(' ')}\n${beside.join('')}`);
       }
     });
 }
+
+const facts = ({ name, tier, workers, ready }: ReleaseProcess) => ({ name, tier, workers, ready });

@@ -125,6 +125,8 @@ async function hintsOf(request: UnitRequest, plan: InstallPlan, options: Install
   const hints: string[] = [];
   const { scope, user, self } = request;
   const service = `${plan.name}.service`;
+  const beside = (request.config.processes ?? []).map(({ name, tier }) => `${name} (${tier})`);
+  if (beside.length > 0) hints.push(`Beside the main program it runs ${beside.join(', ')}.`);
   if (!plan.verified) hints.push('The unit was not checked: systemd-analyze is not installed.');
   if (scope === 'system' && user === null) hints.push('It runs as root: --user names an account with less power.');
   if (/\/(_npx|\.npm|dlx)[-/]/.test(self.main)) {

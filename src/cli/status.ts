@@ -76,10 +76,20 @@ function renderGeneration(generation: GenerationStatus, width: number): string[]
     row('generation', `${generation.number}, ${ROLES[generation.role]}${left}`),
     row('release', `${generation.release}  ${generation.entry}`),
     '  slot      pid  state      uptime    memory  in flight  connections   requests',
-    ...generation.workers.flatMap((worker) => [renderWorker(worker), ...renderSaid(worker, width)]),
-    ...(generation.slots ?? []).map(renderSlot),
+    ...renderProcesses(generation, width),
     ...renderAnswers(generation, width),
   ];
+}
+
+/** Under a line for each process where there are several; an older supervisor knows of one. */
+function renderProcesses({ workers, slots = [], processes = [] }: GenerationStatus, width: number): string[] {
+  const lines = (worker: WorkerStatus) => [renderWorker(worker), ...renderSaid(worker, width)];
+  if (processes.length < 2) return [...workers.flatMap(lines), ...slots.map(renderSlot)];
+  return processes.flatMap(({ name, tier, workers: count }) => [
+    `  ${name}, ${tier}, ${count} ${count === 1 ? 'worker' : 'workers'}`,
+    ...workers.filter(({ process }) => process === name).flatMap(lines),
+    ...slots.filter(({ process }) => process === name).map(renderSlot),
+  ]);
 }
 
 /** Since the start of its workers, where there is anything to tell; an older supervisor says nothing of it. */
@@ -101,6 +111,7 @@ const latencyText = (ms: number): string => (ms < 10 ? `${Number(ms.toPrecision(
 
 /** How its last worker ended, and what became of it. */
 function renderSlot({ slot, state, rule, reason, forMs, dueInMs }: SlotStatus): string {
+  if (state === 'held') return `${String(slot).padStart(6)}${'-'.padStart(9)}  ${state.padEnd(9)} ${reason}`;
   const then = dueInMs === null ? `for ${duration(forMs)}` : `again in ${duration(dueInMs)}`;
   return `${String(slot).padStart(6)}${'-'.padStart(9)}  ${state.padEnd(9)} ${then}, rule ${rule}: ${reason.split('\n', 1)[0]}`;
 }

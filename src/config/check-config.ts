@@ -27,6 +27,7 @@ import type {
   ListenerConfig,
   ProbeConfig,
   ProbesConfig,
+  ProcessConfig,
   Program,
 } from './config.js';
 
@@ -39,6 +40,15 @@ const isNode = isShape<ProgramOf<'node'>>({
   runtimeArgs: isListOf(isText),
 });
 const isCommand = isShape<ProgramOf<'command'>>({ kind: isOneOf('command'), command: isListOf(isText) });
+
+const isProcess = isShape<ProcessConfig>({
+  name: isText,
+  program: (value) => isNode(value) || isCommand(value),
+  workers: isCount,
+  env: isMapOf(isText),
+  ready: isOneOf('listen', 'notify', 'load'),
+  tier: isOneOf('core', 'auxiliary'),
+});
 
 type AddressOf<Kind> = Extract<ListenerConfig['address'], { kind: Kind }>;
 const isTcp = isShape<AddressOf<'tcp'>>({ kind: isOneOf('tcp'), host: isNullOr(isText), port: isCount });
@@ -116,6 +126,7 @@ const isWellFormed = isShape<Config>({
   listeners: isListOf(
     isShape<ListenerConfig>({ name: isText, address: (value) => isTcp(value) || isUnix(value), backlog: isCount }),
   ),
+  processes: isAbsentOr(isListOf(isProcess)),
   onDependencyFailure: isMapOf(isText),
   healing: isShape<Config['healing']>({ rules: isListOf(isRule) }),
   upgrade: isShape<Config['upgrade']>({

@@ -22,6 +22,21 @@ export type Program =
     }
   | { readonly kind: 'command'; readonly command: readonly string[] };
 
+/** `core`: a generation is nothing without it. `auxiliary`: what may be missing for a while, and never runs twice. */
+export type Tier = 'core' | 'auxiliary';
+
+/** A program of the same release that runs beside the main one. */
+export interface ProcessConfig {
+  /** As a service's name; never "main". */
+  readonly name: string;
+  readonly program: Program;
+  readonly workers: number;
+  /** On top of that of the service. */
+  readonly env: Readonly<Record<string, string>>;
+  readonly ready: ReadyBy;
+  readonly tier: Tier;
+}
+
 export interface ListenerConfig {
   readonly name: string;
   readonly address:
@@ -110,6 +125,8 @@ export interface Config {
   readonly ready: ReadyBy;
   readonly env: Readonly<Record<string, string>>;
   readonly listeners: readonly ListenerConfig[];
+  /** Beside the main program, in their order; absent where there are none, and in what an older batond wrote. */
+  readonly processes?: readonly ProcessConfig[];
   /** On top of `env` for a worker that is started again because a dependency refused. */
   readonly onDependencyFailure: Readonly<Record<string, string>>;
   /** Before those that are built in, in their order. */

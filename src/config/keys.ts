@@ -159,6 +159,37 @@ export const RULE_KEYS = {
   },
 } as const satisfies Record<string, Key>;
 
+export const PROCESS_KEYS = {
+  name: {
+    // The program that the service is named for is "main" wherever a worker's process is named.
+    type: { ...NAME, pattern: /^(?!main$)[a-z0-9][a-z0-9_.-]{0,63}$/, allowed: `${NAME.allowed}, not main` },
+    default: null,
+    required: true,
+    about: 'What it is called in the status and in the journal.',
+  },
+  entry: {
+    type: { kind: 'path' },
+    default: null,
+    about: 'The Node program, relative to directory; it has the runtime of the service. Or a command.',
+  },
+  command: { type: argv, default: null, about: 'In place of entry: any program that says READY=1, and its arguments.' },
+  args: { type: texts, default: [], about: 'Arguments of the entry.' },
+  workers: { type: { kind: 'integer', min: 1, max: 256 }, default: 1, about: 'How many of it run.' },
+  env: { type: { kind: 'environment' }, default: {}, about: 'Variables on top of env.' },
+  ready: {
+    type: { kind: 'choice', of: ['listen', 'notify', 'load'] },
+    default: null,
+    about: 'When it is ready. "load"; for a command always "notify".',
+  },
+  tier: {
+    type: { kind: 'choice', of: ['core', 'auxiliary'] },
+    default: 'core',
+    about:
+      'A core process is started and switched with the main program, and the reload fails with it. Of an auxiliary one ' +
+      'two generations never run at once, and no reload waits for it or fails with it.',
+  },
+} as const satisfies Record<string, Key>;
+
 const WEEK_TIME_TYPE = {
   kind: 'text',
   pattern: WEEK_TIME,
@@ -291,6 +322,11 @@ export const KEYS = {
     type: { kind: 'environment' },
     default: {},
     about: 'Variables on top of env for a worker that is started again because a dependency refused: a standby of it.',
+  },
+  'service.process': {
+    type: { kind: 'tables', keys: PROCESS_KEYS },
+    default: null,
+    about: 'Processes of the same release that run beside the main program: a consumer of a queue, a loop of jobs.',
   },
   'healing.rule': {
     type: { kind: 'tables', keys: RULE_KEYS },

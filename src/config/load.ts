@@ -15,6 +15,7 @@ import { healingRules } from './healing-rules.js';
 import { buildAdmin, buildHealth, buildProbes } from './health.js';
 import { type ConfigFlags, KEY_PATHS, type KeyPath } from './keys.js';
 import { formatPlace, type Problem, refuse } from './problem.js';
+import { checkProcesses, processConfigs } from './processes.js';
 import { readToml } from './read-toml.js';
 import { nameOfCommand, nameOfEntry } from './service-name.js';
 import {
@@ -65,6 +66,10 @@ export function readConfig({ cwd, configFile, flags, cores }: ConfigInput): Load
   // Whoever names the symlink of the release has said where its files are.
   if (current !== undefined && !settings.has('directory')) settings.set('directory', current);
   crossCheck(settings, document, problems);
+  if (document !== null) {
+    const mainWorkers = workersOf(settings.get('workers')?.value, cores);
+    checkProcesses(settings.get('service.process')?.value, mainWorkers, document, problems);
+  }
   refuse(problems);
 
   const paths = resolvePaths(settings, cwd, document === null ? null : resolve(cwd, file));
@@ -97,13 +102,24 @@ function resolvePaths(settings: Settings, cwd: string, file: string | null): Pat
   return { file, directory, home, baseOf: (key) => (isTyped(key) ? typedBase : directory) };
 }
 
-function programOf(settings: Settings, { baseOf }: Paths): Program {
-  const { entry, args, command, runtime, runtime_args } = valuesOf(settings);
+/** Null where it was refused. */
+function workersOf(said: unknown, cores: number): number | null {
+  if (said === 'auto') return Math.min(Math.max(Math.trunc(cores), 1), 256);
+  return typeof said === 'number' ? said : null;
+}
+
+function programOf(settings: Settings, paths: Paths): Program {
+  const { entry, args, command } = valuesOf(settings);
   // The command stays as written: a release resolves it in the directory that is real by then.
   if (entry === null) return { kind: 'command', command: command ?? [] };
+  return nodeProgram(settings, paths, resolve(paths.baseOf('entry'), entry), args);
+}
+
+function nodeProgram(settings: Settings, { baseOf }: Paths, entry: string, args: readonly string[]): Program {
+  const { runtime, runtime_args } = valuesOf(settings);
   return {
     kind: 'node',
-    entry: resolve(baseOf('entry'), entry),
+    entry,
     args,
     runtime: runtime.includes('/') ? resolve(baseOf('runtime'), runtime) : runtime,
     runtimeArgs: runtime_args,
@@ -121,23 +137,22 @@ function nameOf(settings: Settings, program: Program): { readonly name: string; 
   return { name: found.name ?? '', origin: found.from };
 }
 
-function build(
-  settings: Settings,
-  { file, directory, home }: Paths,
-  program: Program,
-  name: string,
-  cores: number,
-): Config {
+function build(settings: Settings, paths: Paths, program: Program, name: string, cores: number): Config {
+  const { file, directory, home } = paths;
   const values = valuesOf(settings);
+  const processes = processConfigs(values['service.process'], (entry, args) =>
+    nodeProgram(settings, paths, resolve(directory, entry), args),
+  );
   return {
     name,
     file,
     program,
     directory,
-    workers: values.workers === 'auto' ? Math.min(Math.max(Math.trunc(cores), 1), 256) : values.workers,
+    workers: workersOf(values.workers, cores) ?? 1,
     ready: values.ready ?? (program.kind === 'node' ? 'listen' : 'notify'),
     env: values.env,
     listeners: (values.listener ?? []) as readonly ListenerConfig[],
+    ...(processes.length === 0 ? {} : { processes }),
     onDependencyFailure: values.on_dependency_failure,
     healing: { rules: healingRules(values['healing.rule']) },
     upgrade: {

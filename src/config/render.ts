@@ -11,6 +11,7 @@ import { formatDuration } from './duration.js';
 import { describeRule } from './healing-rules.js';
 import { healthOf, type ProbeName, probesOf } from './health.js';
 import type { LoadedConfig } from './load.js';
+import { describeProcess } from './processes.js';
 import { formatShare } from './share.js';
 import { formatSize } from './size.js';
 
@@ -47,6 +48,7 @@ function rowsOf(config: Config): [string, string][] {
     // The values stay out: this output ends up in tickets, and passwords are in the environment.
     ...Object.keys(config.env).map((name): [string, string] => [`env.${name}`, '(set)']),
     ['listener', listeners.length === 0 ? 'none declared' : listeners.join(', ')],
+    ...(config.processes ?? []).map((one): [string, string] => ['service.process', describeProcess(one, quote)]),
     ...Object.keys(config.onDependencyFailure).map((name): [string, string] => [
       `on_dependency_failure.${name}`,
       '(set)',

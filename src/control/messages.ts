@@ -19,6 +19,7 @@
  * middle: the next supervisor writes the rest. If the client goes away before the commit, the reload is abandoned.
  */
 import type { Measures } from '../channel/messages.js';
+import type { Tier } from '../config/config.js';
 import type { Level } from '../health/levels.js';
 import type { HistoryEntry } from '../inventory/history-file.js';
 import type { ConnectionTotals } from '../inventory/report.js';
@@ -162,6 +163,8 @@ export interface Readiness {
 
 export interface WorkerStatus {
   readonly slot: number;
+  /** "main", or the name of its [[service.process]]; absent where an older supervisor answers. */
+  readonly process?: string;
   readonly pid: number;
   readonly phase: Phase;
   readonly uptimeMs: number;
@@ -186,8 +189,13 @@ export interface AnswersStatus {
 /** A slot whose last worker ended unasked. */
 export interface SlotStatus {
   readonly slot: number;
-  /** What it is about: it is started again soon, kept for a person, done, or runs with `on_dependency_failure`. */
-  readonly state: 'waiting' | 'kept' | 'done' | 'standby';
+  /** As `WorkerStatus.process`. */
+  readonly process?: string;
+  /**
+   * What it is about: it is started again soon, kept for a person, done, or runs with `on_dependency_failure`; or it is
+   * of an auxiliary process and held until that of an older generation has ended, which is no rule and has no time.
+   */
+  readonly state: 'waiting' | 'kept' | 'done' | 'standby' | 'held';
   /** The rule that was followed, and how the worker ended. */
   readonly rule: string;
   readonly reason: string;
@@ -197,11 +205,22 @@ export interface SlotStatus {
   readonly dueInMs: number | null;
 }
 
+export interface ProcessStatus {
+  readonly name: string;
+  readonly tier: Tier;
+  /** How many of it are meant to run. */
+  readonly workers: number;
+  /** The entry, or the command line. */
+  readonly runs: string;
+}
+
 export interface GenerationStatus {
   readonly number: number;
   readonly role: 'candidate' | 'incumbent' | 'draining';
   readonly release: string;
   readonly entry: string;
+  /** All that run, the main program first; absent where an older supervisor answers. */
+  readonly processes?: readonly ProcessStatus[];
   readonly workers: readonly WorkerStatus[];
   /** Absent in what an older supervisor says; null where no worker could say. */
   readonly answers?: AnswersStatus | null;

@@ -10,7 +10,7 @@ import { CAUSES } from '../healing/rules.js';
 import { LEVELS } from '../health/levels.js';
 import type { Trust } from '../health/trust.js';
 import type { Target } from '../release/current.js';
-import type { Release } from '../release/release.js';
+import type { Release, ReleaseProcess } from '../release/release.js';
 import {
   isAbsentOr,
   isCount,
@@ -48,23 +48,33 @@ const PHASES: Readonly<Record<Phase, true>> = {
   stopping: true,
 };
 
-const COMMON = {
-  label: isText,
-  directory: isText,
+const NODE = { kind: isOneOf('node'), entry: isText, runtimeArgs: isListOf(isText) };
+const COMMAND = { kind: isOneOf('command') };
+const EXECUTED = {
   program: isText,
   args: isListOf(isText),
   env: isMapOf(isText),
+};
+const BESIDE = {
+  ...EXECUTED,
+  name: isText,
+  tier: isOneOf('core', 'auxiliary'),
+  ready: isOneOf('listen', 'notify', 'load'),
+  workers: isCount,
+};
+const isNodeProcess = isShape<Extract<ReleaseProcess, { kind: 'node' }>>({ ...BESIDE, ...NODE });
+const isCommandProcess = isShape<Extract<ReleaseProcess, { kind: 'command' }>>({ ...BESIDE, ...COMMAND });
+const COMMON = {
+  ...EXECUTED,
+  label: isText,
+  directory: isText,
   onDependencyFailure: isAbsentOr(isMapOf(isText)),
   root: isAbsentOr(isText),
+  processes: isAbsentOr(isListOf((value) => isNodeProcess(value) || isCommandProcess(value))),
   resolvedAt: isNumber,
 };
-const isNodeRelease = isShape<Extract<Release, { kind: 'node' }>>({
-  ...COMMON,
-  kind: isOneOf('node'),
-  entry: isText,
-  runtimeArgs: isListOf(isText),
-});
-const isCommandRelease = isShape<Extract<Release, { kind: 'command' }>>({ ...COMMON, kind: isOneOf('command') });
+const isNodeRelease = isShape<Extract<Release, { kind: 'node' }>>({ ...COMMON, ...NODE });
+const isCommandRelease = isShape<Extract<Release, { kind: 'command' }>>({ ...COMMON, ...COMMAND });
 
 export const isRelease = (value: unknown): value is Release => isNodeRelease(value) || isCommandRelease(value);
 
@@ -125,6 +135,8 @@ const isWorker = isShape<WorkerRecord>({
   checks: isAbsentOr(isListOf(isText)),
 });
 
+const isRestart = isShape<Restart>({ atMs: isNumber, isCrash: isFlag });
+
 const isHealing = isShape<HealingRecord>({
   listened: isFlag,
   slots: isListOf(
@@ -139,7 +151,8 @@ const isHealing = isShape<HealingRecord>({
       dueAtMs: isNullOr(isNumber),
     }),
   ),
-  restarts: isListOf(isShape<Restart>({ atMs: isNumber, isCrash: isFlag })),
+  restarts: isListOf(isRestart),
+  auxiliaryRestarts: isAbsentOr(isListOf(isRestart)),
 });
 
 const isTrust = isShape<Trust>({ healthyMs: isNumber, upMs: isNumber, atMs: isNumber, healthy: isFlag });

@@ -6,6 +6,7 @@ import type { ReadyBy } from '../channel/messages.js';
 import type { Health } from '../health/levels.js';
 import type { Trust } from '../health/trust.js';
 import type { Release } from '../release/release.js';
+import { type SlotRange, slotRanges, slotsOf } from '../release/slots.js';
 import { Healing, type HealingRecord } from './healing.js';
 import type { Worker, WorkerRecord } from './worker.js';
 
@@ -51,7 +52,7 @@ export class Generation {
   readonly number: number;
   readonly release: Release;
   readonly ready: ReadyBy;
-  /** How many workers it is meant to have. */
+  /** How many workers it is meant to have, of all its processes. */
   readonly slots: number;
   role: Role;
   committedAtMs: number | null;
@@ -62,6 +63,8 @@ export class Generation {
   /** Crashes in a row of each slot. */
   readonly crashes: Map<number, number>;
   readonly healing: Healing;
+  /** Its processes by their slots, the main program first. */
+  readonly processes: readonly [SlotRange, ...SlotRange[]];
   health: HealthRecord | null;
   readonly #claims: Map<string, Set<number>>;
 
@@ -70,6 +73,7 @@ export class Generation {
     this.release = record.release;
     this.ready = record.ready;
     this.slots = record.slots;
+    this.processes = slotRanges(record.release, record.ready, record.slots);
     this.role = record.role;
     this.committedAtMs = record.committedAtMs;
     this.drainUntilMs = record.drainUntilMs;
@@ -115,6 +119,35 @@ export class Generation {
     const slots = this.#claims.get(listener);
     slots?.delete(slot);
     if (slots?.size === 0) this.#claims.delete(listener);
+  }
+
+  /** What the slot is for. */
+  processOf(slot: number): SlotRange {
+    return this.processes.find(({ first, workers }) => slot >= first && slot < first + workers) ?? this.processes[0];
+  }
+
+  /** Whether the slot is for the program that the service is named for. */
+  isMain(slot: number): boolean {
+    return this.processOf(slot) === this.processes[0];
+  }
+
+  get mainWorkers(): Worker[] {
+    return [...this.workers.values()].filter(({ slot }) => this.isMain(slot));
+  }
+
+  /** Whether the generation is nothing without what the slot is for. */
+  isCore(slot: number): boolean {
+    return this.processOf(slot).tier === 'core';
+  }
+
+  /** The slots that a roll waits for. */
+  get coreSlots(): number[] {
+    return this.processes.filter(({ tier }) => tier === 'core').flatMap(slotsOf);
+  }
+
+  /** Those that a roll looks at: what else runs neither holds it up nor is told of it before the commit. */
+  get coreWorkers(): Worker[] {
+    return [...this.workers.values()].filter(({ slot }) => this.isCore(slot));
   }
 
   get claimed(): Iterable<string> {

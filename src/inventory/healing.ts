@@ -2,6 +2,7 @@
  * What a generation remembers of workers that have ended: which slots are not started again and why, when the others
  * are due, and how many restarts there were. It travels to the next supervisor with the generation.
  */
+import type { Tier } from '../config/config.js';
 import type { Restart } from '../healing/budget.js';
 
 /** Of a slot that runs nothing: it waits until it is started again, or it is not. */
@@ -28,21 +29,37 @@ export interface HealingRecord {
   readonly listened: boolean;
   readonly slots: readonly SlotRecord[];
   readonly restarts: readonly Restart[];
+  /** Those of auxiliary processes, which have a budget of their own. Absent in what an older supervisor wrote. */
+  readonly auxiliaryRestarts?: readonly Restart[];
 }
 
 export class Healing {
   listened: boolean;
   readonly slots: Map<number, SlotRecord>;
-  restarts: readonly Restart[];
+  readonly #restarts: Record<Tier, readonly Restart[]>;
 
   constructor(record: HealingRecord = { listened: false, slots: [], restarts: [] }) {
     this.listened = record.listened;
     this.slots = new Map(record.slots.map((one) => [one.slot, one]));
-    this.restarts = record.restarts;
+    this.#restarts = { core: record.restarts, auxiliary: record.auxiliaryRestarts ?? [] };
   }
 
   get record(): HealingRecord {
-    return { listened: this.listened, slots: [...this.slots.values()], restarts: this.restarts };
+    const { core, auxiliary } = this.#restarts;
+    return {
+      listened: this.listened,
+      slots: [...this.slots.values()],
+      restarts: core,
+      ...(auxiliary.length === 0 ? {} : { auxiliaryRestarts: auxiliary }),
+    };
+  }
+
+  restartsOf(tier: Tier): readonly Restart[] {
+    return this.#restarts[tier];
+  }
+
+  remember(tier: Tier, restarts: readonly Restart[]): void {
+    this.#restarts[tier] = restarts;
   }
 
   /** Whether the slot is not started again. */

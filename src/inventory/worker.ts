@@ -339,8 +339,8 @@ export class Worker {
     this.#send({ type: 'save', to, maxBytes });
   }
 
-  /** Gives it what worker `from` of another generation saved. The descriptor stays the caller's. */
-  restore({ slot, generation }: Worker, slots: number, file: Fd): void {
+  /** Gives it what another generation's worker, that of this place among `slots`, saved. The descriptor stays the caller's. */
+  restore({ slot, generation }: Pick<Worker, 'slot' | 'generation'>, slots: number, file: Fd): void {
     this.#channel?.send({ type: 'restore', from: slot, generation, slots } satisfies ToWorker, [file]);
   }
 

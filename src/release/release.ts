@@ -6,7 +6,8 @@
  */
 import { realpathSync, statSync } from 'node:fs';
 import { basename, dirname, isAbsolute, join, relative, resolve } from 'node:path';
-import type { Config } from '../config/config.js';
+import type { ReadyBy } from '../channel/messages.js';
+import type { Config, Program, Tier } from '../config/config.js';
 import { nearestPackageField, packageField } from '../config/package-json.js';
 import { BatondError } from '../errors.js';
 import { resolveEntry } from './entry.js';
@@ -20,25 +21,41 @@ interface Common {
   readonly directory: string;
   /** Real: what `release.current` led to, of which the directory is a part; absent where the config names none. */
   readonly root?: string;
+  /** On top of `env` for a worker whose dependency has refused; absent where the config has none. */
+  readonly onDependencyFailure?: Readonly<Record<string, string>>;
+  /** What runs beside the main program, in the order of its slots; absent where there is nothing. */
+  readonly processes?: readonly ReleaseProcess[];
+  /** Milliseconds since the epoch. */
+  readonly resolvedAt: number;
+}
+
+interface Executed {
   /** Absolute: the file to execute. Its last part may be a symlink, since programs look at the name they go by. */
   readonly program: string;
   readonly args: readonly string[];
   /** What the config adds to the environment. */
   readonly env: Readonly<Record<string, string>>;
-  /** On top of `env` for a worker whose dependency has refused; absent where the config has none. */
-  readonly onDependencyFailure?: Readonly<Record<string, string>>;
-  /** Milliseconds since the epoch. */
-  readonly resolvedAt: number;
 }
 
-export type Release =
-  | (Common & {
+/** What one process needs to be started, in the directory of the release. */
+export type Runnable =
+  | (Executed & {
       readonly kind: 'node';
       /** Real. The arguments are those of `program runtimeArgs... entry args...`. */
       readonly entry: string;
       readonly runtimeArgs: readonly string[];
     })
-  | (Common & { readonly kind: 'command' });
+  | (Executed & { readonly kind: 'command' });
+
+/** The main program is what the release itself says. */
+export type Release = Common & Runnable;
+
+export type ReleaseProcess = Runnable & {
+  readonly name: string;
+  readonly tier: Tier;
+  readonly ready: ReadyBy;
+  readonly workers: number;
+};
 
 export interface ResolveEnvironment {
   /** The supervisor's own; a PATH of the config's env goes before its PATH. */
@@ -54,21 +71,41 @@ export function resolveRelease(config: Config, { env, execPath, now }: ResolveEn
   const { current } = config.release;
   const root = current === null ? null : realDirectory(current);
   const directory = realDirectory(root === null ? config.directory : below(current!, config.directory, root));
-  const { PATH } = workerEnvironment(config.env, env);
-  const { env: added, onDependencyFailure } = config;
-  const standby = Object.keys(onDependencyFailure).length === 0 ? {} : { onDependencyFailure };
-  const common = { directory, ...(root === null ? {} : { root }), env: added, ...standby, resolvedAt: now };
-  if (config.program.kind === 'command') {
-    const [name = '', ...args] = config.program.command;
-    const program = pin(findProgram(name, { directory, path: PATH }), name);
-    return { kind: 'command', label: labelOf(directory, packageField(directory, 'version')), program, args, ...common };
-  }
-  const { entry: written, args, runtime, runtimeArgs } = config.program;
-  const entry = resolveEntry(below(config.directory, written, directory), written);
-  const fallback = runtime === 'node' ? execPath : undefined;
-  const program = findProgram(runtime, { directory, path: PATH, fallback });
-  const label = labelOf(directory, nearestPackageField(dirname(entry), 'version'));
-  return { kind: 'node', label, program, entry, args, runtimeArgs, ...common };
+  const { onDependencyFailure } = config;
+  const runnable = (program: Program, added: Readonly<Record<string, string>>): Runnable => {
+    const { PATH } = workerEnvironment(added, env);
+    if (program.kind === 'command') {
+      const [name = '', ...args] = program.command;
+      const file = pin(findProgram(name, { directory, path: PATH }), name);
+      return { kind: 'command', program: file, args, env: added };
+    }
+    const { entry: written, args, runtime, runtimeArgs } = program;
+    const entry = resolveEntry(below(config.directory, written, directory), written);
+    const fallback = runtime === 'node' ? execPath : undefined;
+    const file = findProgram(runtime, { directory, path: PATH, fallback });
+    return { kind: 'node', program: file, entry, args, runtimeArgs, env: added };
+  };
+  const main = runnable(config.program, config.env);
+  const processes = (config.processes ?? []).map(
+    ({ name, tier, ready, workers, program, env: added }): ReleaseProcess => ({
+      ...runnable(program, { ...config.env, ...added }),
+      name,
+      tier,
+      ready,
+      workers,
+    }),
+  );
+  const version =
+    main.kind === 'command' ? packageField(directory, 'version') : nearestPackageField(dirname(main.entry), 'version');
+  return {
+    ...main,
+    label: labelOf(directory, version),
+    directory,
+    ...(root === null ? {} : { root }),
+    ...(Object.keys(onDependencyFailure).length === 0 ? {} : { onDependencyFailure }),
+    ...(processes.length === 0 ? {} : { processes }),
+    resolvedAt: now,
+  };
 }
 
 /** The folder that is deployed as one, and sealed as one. */
@@ -77,9 +114,14 @@ export function rootOf({ root, directory }: Release): string {
 }
 
 /** The arguments of execve(2), the zeroth included; `preload` are those that load it, before the entry. */
-export function argvOf(release: Release, preload: readonly string[] = []): string[] {
-  if (release.kind === 'command') return [release.program, ...release.args];
-  return [release.program, ...release.runtimeArgs, ...preload, release.entry, ...release.args];
+export function argvOf(run: Runnable, preload: readonly string[] = []): string[] {
+  if (run.kind === 'command') return [run.program, ...run.args];
+  return [run.program, ...run.runtimeArgs, ...preload, run.entry, ...run.args];
+}
+
+/** All that is run of it, the main program first. */
+export function runnablesOf(release: Release): readonly Runnable[] {
+  return [release, ...(release.processes ?? [])];
 }
 
 function realDirectory(directory: string): string {

@@ -114,10 +114,11 @@ export class Admitter {
   }
 }
 
-function figuresOf({ slots, workers }: Generation): Figures {
+/** Of an auxiliary process two generations never run at once: it needs no room beside the one that is there. */
+function figuresOf({ coreSlots, coreWorkers }: Generation): Figures {
   return {
-    slots,
-    workers: [...workers.values()].map(({ process: { pid } }) => footprint(pid)),
+    slots: coreSlots.length,
+    workers: coreWorkers.map(({ process: { pid } }) => footprint(pid)),
     supervisor: ofProcess(process.pid),
     memory: availableMemory(),
     tasks: availableTasks(),

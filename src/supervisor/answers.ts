@@ -48,7 +48,9 @@ export class Answers {
 
   async status(): Promise<Status> {
     const { inventory, options } = this.#situation;
-    const generations = await Promise.all([...inventory.generations.values()].map(generationStatus));
+    const generations = await Promise.all(
+      [...inventory.generations.values()].map((one) => generationStatus(one, inventory)),
+    );
     return {
       version: 1,
       name: options.config.name,

@@ -7,7 +7,7 @@ import type { Worker } from '../inventory/worker.js';
 export type Counted = ReadonlyMap<Worker, Measures>;
 
 export async function take(generations: readonly Generation[]): Promise<Counted> {
-  const workers = generations.flatMap((generation) => [...generation.workers.values()]);
+  const workers = generations.flatMap((generation) => generation.mainWorkers);
   const measured = await Promise.all(workers.map(async (worker) => [worker, await worker.measure()] as const));
   return new Map(measured.flatMap(([worker, measures]) => (measures === null ? [] : [[worker, measures]])));
 }

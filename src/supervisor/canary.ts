@@ -91,23 +91,23 @@ export class Canary implements Disposable {
       const facts = { generation: candidate.number, seconds: answerTimeoutMs / 1_000 };
       this.#fail('timedOut', new BatondError('CANDIDATE_NOT_OPENED', facts));
     });
-    for (const worker of candidate.workers.values()) worker.open('canary');
+    for (const worker of candidate.coreWorkers) worker.open('canary');
     this.check();
   }
 
   /** Looks whether the workers have come so far that it goes on; called whenever one of them has moved. */
   check(): void {
     const { candidate, incumbent, answerTimeoutMs, log } = this.#options;
-    const candidates = [...candidate.workers.values()];
-    if (this.#stage === 'opening' && candidates.length === candidate.slots && candidates.every(isCanary)) {
+    const candidates = candidate.coreWorkers;
+    if (this.#stage === 'opening' && candidates.length === candidate.coreSlots.length && candidates.every(isCanary)) {
       this.#stage = 'parting';
       this.#arm(answerTimeoutMs, () => {
         log.warn({ event: 'canary-late' }, 'an old worker still takes connections of the canary: going on');
         this.next();
       });
-      for (const worker of incumbent.workers.values()) if (accepts(worker)) worker.open('main');
+      for (const worker of incumbent.coreWorkers) if (accepts(worker)) worker.open('main');
     }
-    if (this.#stage === 'parting' && ![...incumbent.workers.values()].some(({ phase }) => phase === 'opening')) {
+    if (this.#stage === 'parting' && !incumbent.coreWorkers.some(({ phase }) => phase === 'opening')) {
       this.next();
     }
     // One that was started again meanwhile.
@@ -153,9 +153,10 @@ export class Canary implements Disposable {
   /** Why workers cannot take part; null where they can. */
   #unable(): string | null {
     const { candidate, incumbent } = this.#options;
-    const workers = [...candidate.workers.values(), ...incumbent.workers.values()];
-    // One that boots has not said yet what it can; it was started by this batond.
-    const unable = workers.find(({ canaries, phase }) => !canaries && phase !== 'booting');
+    const workers = [...candidate.coreWorkers, ...incumbent.coreWorkers];
+    // One that boots has not said yet what it can; it was started by this batond. A command beside the main program takes
+    // no part in it.
+    const unable = workers.find(({ canaries, hasChannel, phase }) => hasChannel && !canaries && phase !== 'booting');
     return unable === undefined
       ? null
       : `worker ${unable.id} was started by an older batond that knows no canary; reload once without upgrade.canary`;
@@ -180,7 +181,7 @@ export class Canary implements Disposable {
     this.#byHand = shared.filter((listener) => !this.#byKernel.includes(listener));
     settle();
     for (const generation of [incumbent, candidate]) {
-      for (const worker of generation.workers.values()) giveCanaries(worker, this.#byKernel);
+      for (const worker of generation.coreWorkers) giveCanaries(worker, this.#byKernel);
     }
     return null;
   }
@@ -195,7 +196,7 @@ export class Canary implements Disposable {
     const diversion: Diversion = match === null ? { by: 'chance', share } : { ...match, share };
     // Nobody has to be told of nothing, as long as there was nothing before either.
     if (this.#byHand.length === 0 && steps.slice(0, this.#index + 1).every((one) => one.match === null)) return;
-    for (const worker of incumbent.workers.values()) {
+    for (const worker of incumbent.coreWorkers) {
       // What it was told ends with a pause, as where its readiness probe holds it back for a while.
       if (worker.phase !== 'open' || worker.accepts !== 'main') this.#told.delete(worker);
       else if (!this.#told.has(worker)) this.#tell(worker, diversion, of);
@@ -204,7 +205,7 @@ export class Canary implements Disposable {
 
   #tell(worker: Worker, diversion: Diversion, of: readonly Listener[]): void {
     this.#told.add(worker);
-    if (!this.#introduced.has(worker)) introduceTakers(worker, this.#options.candidate);
+    if (!this.#introduced.has(worker)) introduceTakers(worker, this.#options.incumbent, this.#options.candidate);
     this.#introduced.add(worker);
     worker.divert(
       diversion,

@@ -103,7 +103,7 @@ export class Circuit {
 
   async #read(): Promise<Reading> {
     const asked = (...kinds: string[]) => this.#whens.some(({ any }) => any.some(({ kind }) => kinds.includes(kind)));
-    const workers = asked('p99', 'errors') ? [...(this.#host.incumbent()?.workers.values() ?? [])] : [];
+    const workers = asked('p99', 'errors') ? (this.#host.incumbent()?.mainWorkers ?? []) : [];
     const measured = await Promise.all(
       workers.map(async (worker) => [worker.process.pid, await worker.measure()] as const),
     );

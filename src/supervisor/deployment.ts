@@ -13,7 +13,7 @@ import type { Attempt } from '../inventory/attempt.js';
 import type { Log } from '../log.js';
 import { monotonicMs } from '../process/monotonic.js';
 import { pointBack, readTarget } from '../release/current.js';
-import { type Release, rootOf } from '../release/release.js';
+import { type Release, rootOf, runnablesOf } from '../release/release.js';
 import { workerEnvironment } from '../release/worker-environment.js';
 import type { HookName, HookResult } from './hooks.js';
 import { Progress } from './progress.js';
@@ -220,8 +220,10 @@ function hasHooks({ kind }: Attempt): boolean {
 
 /** What of the release is run from its folder: a runtime elsewhere is nobody's release. */
 function runFrom(release: Release, root: string): string[] {
-  const entry = release.kind === 'node' ? [release.entry] : [];
-  return [...entry, ...(release.program.startsWith(`${root}/`) ? [release.program] : [])];
+  return runnablesOf(release).flatMap((run) => [
+    ...(run.kind === 'node' ? [run.entry] : []),
+    ...(run.program.startsWith(`${root}/`) ? [run.program] : []),
+  ]);
 }
 
 /** What a hook is told in its environment. */

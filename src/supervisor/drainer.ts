@@ -157,8 +157,14 @@ export class Drainer {
     const leftMs = Math.max(0, termAt(generation) - monotonicMs());
     for (const worker of generation.workers.values()) {
       if (only !== null && !only.includes(worker.phase)) continue;
-      if (NEVER_ACCEPTED.has(worker.phase)) this.#stop(worker, this.#host.killTimeoutMs);
-      else worker.drain(idle, leftMs);
+      const isAuxiliary = !generation.isCore(worker.slot);
+      if (NEVER_ACCEPTED.has(worker.phase) || (isAuxiliary && worker.drainsBySignal)) {
+        this.#stop(worker, this.#host.killTimeoutMs);
+      } else if (isAuxiliary) {
+        // The next one waits until this one is gone: what it has in hand has the time between the two signals.
+        worker.drain(idle, 0);
+        this.#stop(worker, this.#host.killTimeoutMs);
+      } else worker.drain(idle, leftMs);
     }
   }
 
@@ -194,7 +200,7 @@ export class Drainer {
   #killTimeoutMs(worker: Worker): number {
     const { inventory, killTimeoutMs } = this.#host;
     const generation = inventory.generations.get(worker.generation);
-    if (!worker.drainsBySignal || generation === undefined) return killTimeoutMs;
+    if (!worker.drainsBySignal || generation === undefined || !generation.isCore(worker.slot)) return killTimeoutMs;
     return killTimeoutMs + Math.max(0, termAt(generation) - monotonicMs());
   }
 

@@ -34,16 +34,17 @@ const NOT_ACCEPTING: ReadonlySet<Phase> = new Set(['ready', 'trusted', 'opening'
 /** `waits` says whether a client is there although no reload is on record. */
 export function goOn(host: GoingOn, state: Snapshot, waits: boolean): void {
   const { inventory, drainer } = host;
+  const { candidate, incumbent } = inventory;
   for (const worker of inventory.workers()) worker.attend();
-  for (const worker of inventory.incumbent?.workers.values() ?? []) {
+  for (const worker of incumbent?.workers.values() ?? []) {
     // Those of a canary leave some sockets to it, which is over with the supervisor that began it.
     if (!NOT_ACCEPTING.has(worker.phase) && (worker.phase !== 'open' || worker.accepts === 'all')) continue;
     if (worker.heldBack && worker.phase === 'pausing') worker.pause();
-    else if (!worker.heldBack && !(worker.phase === 'ready' && host.hasStartup)) worker.open();
+    else if (!worker.heldBack && !(worker.phase === 'ready' && host.hasStartup && incumbent?.isMain(worker.slot)))
+      worker.open();
   }
   for (const generation of inventory.byRole('draining')) drainer.resume(generation);
   host.activate();
-  const { candidate, incumbent } = inventory;
   const outcome = reloadAfterDeath(state, monotonicMs());
   // First of all: until then systemd does not watch.
   if (incumbent !== null) host.ready();

@@ -112,7 +112,12 @@ export class HealthAnswers {
     const { level, accepting, trust } = this.#keeper;
     const now = monotonicMs();
     const checks = byName(answers);
-    const live = together(answers.filter(({ inTime }) => inTime !== null).map(statusOf));
+    const heard = answers.filter(({ inTime }) => inTime !== null);
+    const live = worst([
+      together(heard.filter(({ worker }) => generation?.isMain(worker.slot)).map(statusOf)),
+      // What runs beside the main program does not take the service out of a load balancer.
+      heard.every((one) => statusOf(one) === 'ok') ? 'ok' : 'degraded',
+    ]);
     const whole = stopping || generation === null ? 'down' : worst([OF_LEVEL[level], live]);
     const committedAtMs = generation?.committedAtMs ?? null;
     return {

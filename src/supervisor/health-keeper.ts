@@ -59,13 +59,15 @@ export class HealthKeeper {
   get level(): Level {
     const { incumbent } = this.#host.inventory;
     if (incumbent === null) return 'UNHEALTHY';
-    const slots = Array.from({ length: incumbent.slots }, (_, slot) => slot);
     // A slot that has done what it had to do is missed by nobody.
-    const meant = slots.filter((slot) => incumbent.healing.slots.get(slot)?.rest !== 'done');
-    return serviceLevel(
-      meant.map((slot) => this.levelOf(incumbent, slot)),
+    const meant = incumbent.coreSlots.filter((slot) => incumbent.healing.slots.get(slot)?.rest !== 'done');
+    const main = serviceLevel(
+      meant.filter((slot) => incumbent.isMain(slot)).map((slot) => this.levelOf(incumbent, slot)),
       this.accepting,
     );
+    // What runs beside a main program that is well makes the service DEGRADED, and no worse.
+    const isWell = meant.every((slot) => this.levelOf(incumbent, slot) === 'OK');
+    return isWell ? main : worse(main, 'DEGRADED');
   }
 
   /** One that is not started again stays as ill as its end was. */
@@ -79,8 +81,8 @@ export class HealthKeeper {
     return this.#host.inventory
       .workers()
       .filter(
-        ({ generation, phase }) =>
-          phase === 'open' && this.#host.inventory.generations.get(generation)?.role !== 'draining',
+        ({ generation, slot, phase }) =>
+          phase === 'open' && mayServe(this.#host.inventory.generations.get(generation), slot),
       ).length;
   }
 
@@ -94,7 +96,8 @@ export class HealthKeeper {
   get sentence(): string | null {
     const { incumbent } = this.#host.inventory;
     if (incumbent === null || this.#told === null || this.#told === 'OK') return null;
-    const ill = Array.from({ length: incumbent.slots }, (_, slot) => [slot, this.levelOf(incumbent, slot)] as const)
+    const ill = incumbent.coreSlots
+      .map((slot) => [slot, this.levelOf(incumbent, slot)] as const)
       .filter(([, level]) => level !== 'OK')
       .map(([slot, level]) => `worker ${slot} ${level}`);
     const why = this.accepting === 0 ? 'no worker accepts' : ill.join(', ');
@@ -216,6 +219,11 @@ export class HealthKeeper {
     if (again > (generation.committedAtMs ?? 0) + regretMs) return;
     this.#regretting = setTimeout(() => this.#regret(generation), rules.regretAfterMs);
   }
+}
+
+/** Whether a worker of the slot that accepts does so for the service. */
+function mayServe(generation: Generation | undefined, slot: number): boolean {
+  return generation?.role !== 'draining' && generation?.isMain(slot) === true;
 }
 
 function healthOf(generation: Generation, slot: number): Health {

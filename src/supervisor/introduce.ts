@@ -10,16 +10,23 @@ import { native } from '../native.js';
 /** Those that accept, or will in a moment. */
 const SERVING: ReadonlySet<Phase> = new Set(['opening', 'open']);
 
-/** Gives one worker a channel to each of a candidate, for new connections that it is to hand over. */
-export function introduceTakers(sender: Worker, candidate: Generation): void {
-  for (const receiver of candidate.workers.values()) pair(sender, receiver, true);
+/** Gives one worker a channel to each of a candidate's of its process, for new connections that it is to hand over. */
+export function introduceTakers(sender: Worker, from: Generation, candidate: Generation): void {
+  const { name } = from.processOf(sender.slot);
+  for (const receiver of candidate.coreWorkers) {
+    if (candidate.processOf(receiver.slot).name === name) pair(sender, receiver, true);
+  }
 }
 
 /** A generation has as many links as its workers times those that serve; they end with the first of the two. */
 export function introduce(leaving: Generation, serving: Generation | null): void {
   const receivers = [...(serving?.workers.values() ?? [])].filter(({ phase }) => SERVING.has(phase));
   for (const sender of leaving.workers.values()) {
+    const { name, tier } = leaving.processOf(sender.slot);
+    if (tier !== 'core') continue;
     for (const receiver of receivers) {
+      // Nobody but another worker of the same program knows what to do with its connections.
+      if (serving?.processOf(receiver.slot).name !== name) continue;
       if (sender.hasChannel && receiver.hasChannel) pair(sender, receiver, false);
     }
   }

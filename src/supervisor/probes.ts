@@ -1,5 +1,5 @@
 /**
- * The probes of the generation that serves, and of what is to join it:
+ * The probes of the main program of the generation that serves, and of what is to join it:
  *
  *   startup     a worker that is ready does not accept before it has succeeded
  *   readiness   a worker that fails accepts no more, unless it is the last one that does, until it succeeds again
@@ -71,7 +71,7 @@ export class Probes {
   /** Acts from here on. */
   activate(): void {
     this.#active = true;
-    for (const worker of this.#host.inventory.incumbent?.workers.values() ?? []) {
+    for (const worker of this.#host.inventory.incumbent?.mainWorkers ?? []) {
       // The config that held it back may be another one by now.
       if (worker.heldBack && this.#host.probes.readiness === null) this.#letAccept(worker);
       if (worker.phase === 'ready' && this.hasStartup) this.start(worker);
@@ -104,7 +104,11 @@ export class Probes {
     if (!this.#active) return;
     const { incumbent } = this.#host.inventory;
     if (worker.phase === 'stopping' || worker.phase === 'draining') this.gone(worker);
-    else if (incumbent?.workers.get(worker.slot) === worker && SERVING.has(worker.phase)) {
+    else if (
+      incumbent?.workers.get(worker.slot) === worker &&
+      incumbent.isMain(worker.slot) &&
+      SERVING.has(worker.phase)
+    ) {
       this.#end(worker, 'startup');
       this.#watch(worker, 'readiness', !worker.heldBack);
       this.#watch(worker, 'liveness', true);
@@ -131,7 +135,7 @@ export class Probes {
 
   /** Where nobody is left who accepts, those that are held back do: who connects is better served badly than not. */
   #keepOne(): void {
-    const workers = [...(this.#host.inventory.incumbent?.workers.values() ?? [])];
+    const workers = this.#host.inventory.incumbent?.mainWorkers ?? [];
     const held = workers.filter(({ heldBack }) => heldBack);
     if (held.length === 0 || !this.#host.mayAct()) return;
     if (workers.some(({ phase }) => phase === 'open' || phase === 'opening')) return;
@@ -210,7 +214,7 @@ export class Probes {
   #steer(worker: Worker, well: boolean): void {
     if (well && worker.heldBack) this.#letAccept(worker);
     if (well || worker.phase !== 'open') return;
-    const others = [...(this.#host.inventory.incumbent?.workers.values() ?? [])].filter(
+    const others = (this.#host.inventory.incumbent?.mainWorkers ?? []).filter(
       (other) => other !== worker && other.phase === 'open',
     );
     if (others.length === 0) return;

@@ -3,20 +3,24 @@
  * what its rule says (src/healing). Each decision is an entry of the journal.
  *
  * Three things end a generation: a young one that keeps crashing is given up for the last good release; when every slot
- * has used up its crashes, or nothing serves and the budget of all slots is spent, it is lost, and with it the unit; and
- * when no slot is left that may be started again, its service is over, well or not.
+ * of the main program has used up its crashes, or none of them serves and the budget of all slots is spent, it is lost,
+ * and with it the unit; and when none is left that may be started again, its service is over, well or not. A core process
+ * beside the main program can cost a young generation its place and nothing more; an auxiliary one not even that.
  */
 import type { Config } from '../config/config.js';
 import { probesOf } from '../config/health.js';
 import { isSpent, withRestart } from '../healing/budget.js';
 import { type Decision, decide } from '../healing/decide.js';
 import type { Generation } from '../inventory/generation.js';
+import type { SlotRecord } from '../inventory/healing.js';
 import type { Inventory } from '../inventory/inventory.js';
 import type { Worker } from '../inventory/worker.js';
 import type { Log } from '../log.js';
 import type { MemoryGroup } from '../process/memory-group.js';
 import { monotonicMs } from '../process/monotonic.js';
 import type { Exit } from '../process/process.js';
+import { type SlotRange, slotsOf } from '../release/slots.js';
+import { heldBy } from './held.js';
 import { describeEnd, type End, judgeEnd, judgeFailedStart } from './judge-end.js';
 
 /** So many crashes of one slot in a row make a young generation be given up: enough to tell them from one bad moment. */
@@ -71,8 +75,17 @@ export class Restarter {
       const worker = generation.workers.get(slot);
       if (worker?.phase === 'booting' || (worker?.phase === 'ready' && startup !== null)) this.#watchBoot(worker);
       if (worker !== undefined || generation.healing.isSettled(slot)) continue;
-      const dueAtMs = generation.healing.slots.get(slot)?.dueAtMs;
-      this.#startLater(generation, slot, dueAtMs == null ? this.#host.config.restart.delayMs : dueAtMs - monotonicMs());
+      this.#startWhenDue(generation, slot, generation.isCore(slot) ? this.#host.config.restart.delayMs : 0);
+    }
+  }
+
+  /** A worker of an older generation has ended: an auxiliary process that waited for that is started. */
+  startHeld(): void {
+    const generation = this.#host.inventory.incumbent;
+    if (generation === null) return;
+    for (let slot = 0; slot < generation.slots; slot++) {
+      if (generation.isCore(slot) || generation.workers.has(slot) || generation.healing.isSettled(slot)) continue;
+      if (heldBy(this.#host.inventory, generation, slot) === null) this.#startWhenDue(generation, slot, 0);
     }
   }
 
@@ -81,17 +94,17 @@ export class Restarter {
     const { inventory, config, busy, regret, over } = this.#host;
     const generation = inventory.incumbent;
     if (generation === null || busy) return;
-    for (let slot = 0; slot < generation.slots; slot++) {
-      if (generation.workers.has(slot) || !generation.healing.isSettled(slot)) return;
-    }
-    const [kept] = generation.healing.kept();
-    if (kept === undefined) {
-      over(generation, null);
-      return;
-    }
-    const reason = `its worker ${kept.slot} ${kept.reason}`;
-    const isYoung = ageMs(generation) < config.upgrade.regretMs;
-    if (!isYoung || !regret(generation, reason)) over(generation, reason);
+    const core = generation.processes.filter(({ tier }) => tier === 'core');
+    const settled = core.filter((range) => isSettled(generation, range));
+    const kept = settled.flatMap((range) => keptIn(generation, range))[0];
+    const isMainOver = settled.includes(generation.processes[0]);
+    if (kept !== undefined) {
+      const reason = `its worker ${kept.slot} ${kept.reason}`;
+      const isYoung = ageMs(generation) < config.upgrade.regretMs;
+      if (isYoung && regret(generation, reason)) return;
+      // Beside a main program that serves it is missed, and no more: taking that down would make it worse.
+      if (isMainOver) over(generation, reason);
+    } else if (settled.length === core.length) over(generation, null);
   }
 
   /** Starts nothing any more; somebody else may be about to. */
@@ -105,10 +118,11 @@ export class Restarter {
     const { config } = this.#host;
     const { healing } = generation;
     const nowMs = monotonicMs();
+    const { tier } = generation.processOf(slot);
     const before = healing.slots.get(slot);
     const isCrash = end.rule.action === 'restart';
     const budget = { restarts: config.restart.budget, windowMs: config.restart.windowMs };
-    const restarts = withRestart(healing.restarts, { atMs: nowMs, isCrash }, budget);
+    const restarts = withRestart(healing.restartsOf(tier), { atMs: nowMs, isCrash }, budget);
     const spent = isSpent(restarts, nowMs, budget, isCrash ? 'crashes' : 'all');
     const decision = decide(
       end.rule,
@@ -126,7 +140,7 @@ export class Restarter {
     );
     const { delayMs } = decision;
     const { inARow, waits, standby } = decision.slot;
-    if (delayMs !== null) healing.restarts = restarts;
+    if (delayMs !== null) healing.remember(tier, restarts);
     generation.crashes.set(slot, inARow);
     healing.slots.set(slot, {
       slot,
@@ -139,13 +153,27 @@ export class Restarter {
       dueAtMs: delayMs === null ? null : nowMs + delayMs,
     });
     if (isCrash) this.#sayCrash(generation, slot, end, { ...facts, inARow });
-    this.#sayDecision(generation, slot, end, decision, { ...facts, restarts: healing.restarts.length, spent });
-    if (delayMs === null) this.review();
-    else if (!isCrash || !this.#ends(generation, end, inARow, spent)) this.#startLater(generation, slot, delayMs);
+    this.#sayDecision(generation, slot, end, decision, { ...facts, restarts: healing.restartsOf(tier).length, spent });
+    if (tier === 'auxiliary') {
+      if (delayMs !== null) this.#startLater(generation, slot, delayMs);
+      if (decision.action === 'keep' || (isCrash && inARow === config.restart.limit)) {
+        this.#sayMissing(generation, slot, end);
+      }
+    } else if (delayMs === null) this.review();
+    else if (!isCrash || !this.#ends(generation, slot, end, inARow, spent)) this.#startLater(generation, slot, delayMs);
+  }
+
+  /** As often as it would have cost a generation of the core its place, where its row of crashes goes on but once. */
+  #sayMissing(generation: Generation, slot: number, end: End): void {
+    const { name } = generation.processOf(slot);
+    this.#host.log.error(
+      { event: 'auxiliary-missing', generation: generation.number, slot, process: name },
+      `the auxiliary process ${name} ${describeEnd(end)}: generation ${generation.number} serves without it`,
+    );
   }
 
   /** Whether the crash was one too many, and the generation goes with it. */
-  #ends(generation: Generation, end: End, inARow: number, spent: boolean): boolean {
+  #ends(generation: Generation, slot: number, end: End, inARow: number, spent: boolean): boolean {
     const { config, regret, lost } = this.#host;
     const { budget, windowMs } = config.restart;
     const last = `the last one ${describeEnd(end)}`;
@@ -155,26 +183,31 @@ export class Restarter {
     const isYoung = ageMs(generation) < config.upgrade.regretMs;
     // What is on its way back takes a while, in which the slot is started again all the same.
     if (isYoung && (spent || inARow >= CRASHES_TO_REGRET) && regret(generation, reason)) return false;
-    if (!isUsedUp(generation, config.restart.limit) && !(spent && !isServing(generation))) return false;
+    // Where the main program is done, what runs beside it is all that there is.
+    const [main] = generation.processes;
+    const range = isSettled(generation, main) ? generation.processOf(slot) : main;
+    if (!isUsedUp(generation, range, config.restart.limit) && !(spent && !isServing(generation, range))) return false;
     lost(generation, reason);
     return true;
   }
 
   #sayCrash(
-    { number }: Generation,
+    generation: Generation,
     slot: number,
     end: End,
     facts: { pid: number | null; inARow: number; livedMs: number },
   ): void {
     const { status: code, signal, cause } = end.ended;
+    const { number } = generation;
+    const process = generation.processOf(slot).name;
     this.#host.log.warn(
-      { event: 'crash', generation: number, slot, ...facts, code, signal, cause },
+      { event: 'crash', generation: number, slot, process, ...facts, code, signal, cause },
       `worker g${number}s${slot} ${describeEnd(end)}`,
     );
   }
 
   #sayDecision(
-    { number }: Generation,
+    generation: Generation,
     slot: number,
     end: End,
     { action, delayMs, slot: { standby } }: Decision,
@@ -182,6 +215,7 @@ export class Restarter {
   ): void {
     const { status: code, signal, cause } = end.ended;
     const { memory } = end;
+    const { number } = generation;
     const entry = {
       event: 'healing',
       rule: end.rule.name,
@@ -189,6 +223,7 @@ export class Restarter {
       delayMs: delayMs === null ? null : Math.round(delayMs),
       generation: number,
       slot,
+      process: generation.processOf(slot).name,
       code,
       signal,
       cause,
@@ -206,6 +241,11 @@ export class Restarter {
     }
   }
 
+  #startWhenDue(generation: Generation, slot: number, otherwiseMs: number): void {
+    const dueAtMs = generation.healing.slots.get(slot)?.dueAtMs;
+    this.#startLater(generation, slot, dueAtMs == null ? otherwiseMs : dueAtMs - monotonicMs());
+  }
+
   #startLater(generation: Generation, slot: number, delayMs: number): void {
     const key = `${generation.number}.${slot}`;
     if (this.#pauses.has(key)) return;
@@ -221,6 +261,14 @@ export class Restarter {
 
   #start(generation: Generation, slot: number): void {
     if (generation.role !== 'incumbent' || generation.workers.has(slot)) return;
+    const before = heldBy(this.#host.inventory, generation, slot);
+    if (before !== null) {
+      this.#host.log.info(
+        { event: 'auxiliary-waits', generation: generation.number, slot, process: generation.processOf(slot).name },
+        `slot ${slot} waits until generation ${before.number} has ended its ${generation.processOf(slot).name}`,
+      );
+      return;
+    }
     generation.healing.started(slot);
     try {
       this.#host.startWorker(generation, slot);
@@ -253,15 +301,21 @@ export class Restarter {
 
 const ageMs = ({ committedAtMs }: Generation) => monotonicMs() - (committedAtMs ?? 0);
 
-/** Whether anything of it can be given a connection, or will be in the end. */
-function isServing({ workers }: Generation): boolean {
-  return [...workers.values()].some(({ phase }) => phase !== 'booting');
+/** Whether any of these can be given a connection, or will be in the end. */
+function isServing({ workers }: Generation, range: SlotRange): boolean {
+  return slotsOf(range).some((slot) => (workers.get(slot)?.phase ?? 'booting') !== 'booting');
 }
 
-/** Whether every slot that may be started again has crashed so often in a row. */
-function isUsedUp({ slots, crashes, healing }: Generation, limit: number): boolean {
-  for (let slot = 0; slot < slots; slot++) {
-    if (!healing.isSettled(slot) && (crashes.get(slot) ?? 0) < limit) return false;
-  }
-  return true;
+/** Whether every one of these slots that may be started again has crashed so often in a row. */
+function isUsedUp({ crashes, healing }: Generation, range: SlotRange, limit: number): boolean {
+  return slotsOf(range).every((slot) => healing.isSettled(slot) || (crashes.get(slot) ?? 0) >= limit);
+}
+
+/** Whether none of the process runs, and none is started again. */
+function isSettled({ workers, healing }: Generation, range: SlotRange): boolean {
+  return slotsOf(range).every((slot) => !workers.has(slot) && healing.isSettled(slot));
+}
+
+function keptIn({ healing }: Generation, { first, workers }: SlotRange): SlotRecord[] {
+  return healing.kept().filter(({ slot }) => slot >= first && slot < first + workers);
 }

@@ -21,6 +21,7 @@ import { type Fd, native } from '../native.js';
 import { monotonicMs } from '../process/monotonic.js';
 import type { Exit } from '../process/process.js';
 import type { Release } from '../release/release.js';
+import { MAIN, slotsFor } from '../release/slots.js';
 import { ROLL, type RollEffect, type RollEvent, type RollRefusal, type RollState } from '../roll/roll.js';
 import type { Canary, CanaryTrial } from './canary.js';
 import { Progress } from './progress.js';
@@ -59,7 +60,7 @@ export interface RollerHost {
   bindDeclared(): Promise<void>;
   startWorker(generation: Generation, slot: number): void;
   /** Asks a worker that is ready for proof; it becomes trusted, or the returned promise says why not. */
-  probe(worker: Worker): Promise<void>;
+  probe(worker: Worker, isMain: boolean): Promise<void>;
   /** Whether it is asked again and again, until upgrade.ready_timeout is over; else one failure is the end of the roll. */
   readonly hasStartup: boolean;
   /** What the candidate answered last, where it is asked again and again. */
@@ -213,9 +214,9 @@ export class Roller {
 
   /** Looks whether the workers have come so far that the roll goes on; called whenever one of them has moved. */
   check(): void {
-    const candidates = [...(this.#candidate?.workers.values() ?? [])];
-    const incumbents = [...(this.#host.inventory.incumbent?.workers.values() ?? [])];
-    const complete = candidates.length === this.#candidate?.slots;
+    const candidates = this.#candidate?.coreWorkers ?? [];
+    const incumbents = this.#host.inventory.incumbent?.coreWorkers ?? [];
+    const complete = candidates.length === this.#candidate?.coreSlots.length;
     if (this.state === 'booting' && complete && candidates.every(({ phase }) => READY_PHASES.has(phase))) {
       this.#runner.post('ready');
     } else if (this.state === 'probing' && complete && candidates.every(({ phase }) => phase === 'trusted')) {
@@ -241,7 +242,7 @@ export class Roller {
       role: 'candidate',
       release,
       ready: config.ready,
-      slots: config.workers,
+      slots: slotsFor(release, config.workers),
       committedAtMs: null,
       drainUntilMs: null,
       claims: [],
@@ -251,7 +252,8 @@ export class Roller {
     inventory.generations.set(candidate.number, candidate);
     this.#candidate = candidate;
     this.#opened = false;
-    const workers = `${config.workers} ${config.workers === 1 ? 'worker' : 'workers'}`;
+    const count = candidate.coreSlots.length;
+    const workers = `${count} ${count === 1 ? 'worker' : 'workers'}`;
     this.#step('boot', `starting ${workers} of ${release.label}`);
     this.#arm(config.upgrade.readyTimeoutMs, () => {
       const seconds = config.upgrade.readyTimeoutMs / 1_000;
@@ -275,7 +277,8 @@ export class Roller {
   async #startAll(candidate: Generation): Promise<void> {
     try {
       await this.#host.bindDeclared();
-      for (let slot = 0; slot < candidate.slots && this.state === 'booting'; slot++) {
+      for (const slot of candidate.coreSlots) {
+        if (this.state !== 'booting') break;
         this.#host.startWorker(candidate, slot);
       }
     } catch (error) {
@@ -293,7 +296,7 @@ export class Roller {
 
   #probeCandidates(): void {
     const candidate = this.#candidate!;
-    this.#step('probe', `asking ${candidate.slots === 1 ? 'the worker' : 'each worker'} for proof`);
+    this.#step('probe', `asking ${candidate.coreSlots.length === 1 ? 'the worker' : 'each worker'} for proof`);
     const { hasStartup, config } = this.#host;
     const timeoutMs = hasStartup ? config.upgrade.readyTimeoutMs : ANSWER_TIMEOUT_MS;
     this.#arm(timeoutMs, () => {
@@ -304,8 +307,8 @@ export class Roller {
         new BatondError('CANDIDATE_NOT_ANSWERING', { generation: candidate.number, reason }),
       );
     });
-    for (const worker of candidate.workers.values()) {
-      this.#host.probe(worker).catch((error: Error) => {
+    for (const worker of candidate.coreWorkers) {
+      this.#host.probe(worker, candidate.isMain(worker.slot)).catch((error: Error) => {
         const facts = { generation: candidate.number, reason: error.message };
         this.#runner.post('candidateFailed', new BatondError('CANDIDATE_NOT_ANSWERING', facts, error));
       });
@@ -390,7 +393,7 @@ export class Roller {
       const facts = { generation: candidate.number, seconds: ANSWER_TIMEOUT_MS / 1_000 };
       this.#runner.post('timedOut', new BatondError('CANDIDATE_NOT_OPENED', facts));
     });
-    for (const worker of candidate.workers.values()) worker.open();
+    for (const worker of candidate.coreWorkers) worker.open();
     this.check();
   }
 
@@ -401,7 +404,7 @@ export class Roller {
       this.#host.log.warn({ event: 'pause-late' }, 'an old worker has not said that it stopped accepting: going on');
       this.#runner.post('paused');
     });
-    for (const worker of this.#host.inventory.incumbent?.workers.values() ?? []) {
+    for (const worker of this.#host.inventory.incumbent?.coreWorkers ?? []) {
       if (worker.phase === 'open' || worker.phase === 'opening') worker.pause();
     }
     this.check();
@@ -450,13 +453,13 @@ export class Roller {
     this.#step('rollback', `${this.#runner.cause?.message ?? 'the reload failed'}; ${staying}`);
     this.#arm(ANSWER_TIMEOUT_MS, () => this.#runner.post('timedOut'));
     this.#host.inventory.listeners.setShares(0);
-    const workers = [...(incumbent?.workers.values() ?? [])];
+    const workers = incumbent?.coreWorkers ?? [];
     // One that its readiness probe holds back stays so, as long as another accepts.
     const others = workers.some(({ phase, heldBack }) => !heldBack && RESUMABLE_PHASES.has(phase));
     for (const worker of workers) {
       if (worker.heldBack && others) continue;
       // What has to prove itself first is not let accept by this.
-      if (worker.phase === 'ready' && this.#host.hasStartup) continue;
+      if (worker.phase === 'ready' && this.#host.hasStartup && incumbent?.isMain(worker.slot)) continue;
       if (isToResume(worker)) worker.open();
     }
     this.check();
@@ -514,11 +517,14 @@ function isToResume({ phase, accepts }: Worker): boolean {
 
 /** What a candidate still lacks, for the message of a time-out. */
 function missing(candidate: Generation): string {
-  const waiting = [...candidate.workers.values()].filter(({ phase }) => phase === 'booting');
+  const booting = candidate.coreWorkers.filter(({ phase }) => phase === 'booting');
+  // What one process lacks is enough to look for.
+  const { name, ready, workers } = candidate.processOf(booting[0]?.slot ?? 0);
+  const waiting = booting.filter(({ slot }) => candidate.processOf(slot).name === name);
   const listening = waiting.some((worker) => worker.listening.size > 0);
-  const count = `${waiting.length} of ${candidate.slots} ${candidate.slots === 1 ? 'worker' : 'workers'}`;
-  if (candidate.ready === 'notify') return `${count} never said ready`;
-  if (candidate.ready === 'load') return `the entry of ${count} was never done loading`;
+  const count = `${waiting.length} of ${workers} ${workers === 1 ? 'worker' : 'workers'}${name === MAIN ? '' : ` of ${name}`}`;
+  if (ready === 'notify') return `${count} never said ready`;
+  if (ready === 'load') return `the entry of ${count} was never done loading`;
   return listening
     ? `${count} listens, but its entry is still loading (a top-level await that does not end?)`
     : `${count} never listened`;

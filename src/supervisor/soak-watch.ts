@@ -175,7 +175,7 @@ export class SoakWatch implements Disposable {
 
 /** Programs without a channel count nothing: of them only exits tell. */
 async function looksAt(generation: Generation | null): Promise<Look[]> {
-  const workers = [...(generation?.workers.values() ?? [])].filter(({ hasChannel }) => hasChannel);
+  const workers = (generation?.mainWorkers ?? []).filter(({ hasChannel }) => hasChannel);
   return Promise.all(
     workers.map(async (worker) => ({
       worker: `${worker.id}/${worker.process.pid}`,

@@ -12,7 +12,7 @@ import { Worker, type WorkerEvents } from '../inventory/worker.js';
 import { native } from '../native.js';
 import { monotonicMs } from '../process/monotonic.js';
 import { NotifyListener } from '../process/notify-listener.js';
-import { argvOf } from '../release/release.js';
+import { argvOf, type Runnable } from '../release/release.js';
 import { workerEnvironment } from '../release/worker-environment.js';
 
 /** The channel, or the first listener, is the first descriptor after the standard streams. */
@@ -39,7 +39,7 @@ export function spawnWorker(generation: Generation, slot: number, context: Spawn
   const { stdout, stderr } = context.streams();
   const stdin = new Descriptor(openSync('/dev/null', 'r'));
   try {
-    return generation.release.kind === 'node'
+    return generation.processOf(slot).run.kind === 'node'
       ? spawnNode(generation, slot, id, context, [stdin, stdout, stderr])
       : spawnCommand(generation, slot, id, context, [stdin, stdout, stderr]);
   } finally {
@@ -57,21 +57,21 @@ function spawnNode(
   const [ours, theirs] = native().socketpair('seqpacket');
   const mine = new Descriptor(ours);
   using end = new Descriptor(theirs);
+  const { run, ready } = generation.processOf(slot);
   const start: WorkerStart = {
     version: CHANNEL_VERSION,
     fd: FIRST_FD,
-    ready: generation.ready,
+    ready,
     generation: generation.number,
     slot,
     datagramsAreEnough: context.datagramsAreEnough,
   };
   try {
-    const { release } = generation;
     const spawned = native().spawn({
-      file: release.program,
-      argv: argvOf(release, ['--import', PRELOAD]),
-      env: pairs({ ...environmentOf(generation, slot, context), [WORKER_ENVIRONMENT]: JSON.stringify(start) }),
-      cwd: release.directory,
+      file: run.program,
+      argv: argvOf(run, ['--import', PRELOAD]),
+      env: pairs({ ...environmentOf(run, generation, slot, context), [WORKER_ENVIRONMENT]: JSON.stringify(start) }),
+      cwd: generation.release.directory,
       fds: [...streams, end].map((one) => one.fd),
       parent: 'self',
       newSession: true,
@@ -94,7 +94,7 @@ function spawnCommand(
   const path = join(context.runtimeDirectory, `notify-${id}.sock`);
   const notify = new Descriptor(NotifyListener.bind(path));
   try {
-    const { release } = generation;
+    const { run } = generation.processOf(slot);
     const sockets = context.declared.map(({ descriptor }) => descriptor);
     const activation: Record<string, string> =
       sockets.length === 0
@@ -104,10 +104,10 @@ function spawnCommand(
     const watchdog: Record<string, string> =
       context.watchdogMs === null ? {} : { WATCHDOG_USEC: String(context.watchdogMs * 1_000) };
     const spawned = native().spawn({
-      file: release.program,
-      argv: argvOf(release),
-      env: pairs({ ...environmentOf(generation, slot, context), ...activation, ...watchdog, NOTIFY_SOCKET: path }),
-      cwd: release.directory,
+      file: run.program,
+      argv: argvOf(run),
+      env: pairs({ ...environmentOf(run, generation, slot, context), ...activation, ...watchdog, NOTIFY_SOCKET: path }),
+      cwd: generation.release.directory,
       fds: [...streams, ...sockets].map((one) => one.fd),
       parent: 'self',
       newSession: true,
@@ -122,10 +122,15 @@ function spawnCommand(
   }
 }
 
-/** The release's, and on top what it has for a slot whose dependency refused. */
-function environmentOf({ release, healing }: Generation, slot: number, { env }: SpawnContext): Record<string, string> {
+/** That of the process, and on top what the release has for a slot whose dependency refused. */
+function environmentOf(
+  run: Runnable,
+  { release, healing }: Generation,
+  slot: number,
+  { env }: SpawnContext,
+): Record<string, string> {
   const standby = healing.slots.get(slot)?.standby === true ? release.onDependencyFailure : undefined;
-  return workerEnvironment({ ...release.env, ...standby }, env);
+  return workerEnvironment({ ...run.env, ...standby }, env);
 }
 
 function newRecord(id: string, generation: number, slot: number, pid: number) {

@@ -2,8 +2,8 @@
  * Passes the app's state from the incumbents to the candidates, as sealed files that it never looks into.
  *
  * Incumbents save one after the other: copying a large state stops a process for a while, and the others serve on
- * meanwhile. Candidates restore while the next incumbent saves. The state of slot i goes to candidate slot i modulo
- * their number. What cannot be had is for the candidate's app to judge: it goes without, or the roll goes back.
+ * meanwhile. Candidates restore while the next incumbent saves. The state of worker i of a process goes to
+ * candidate i modulo their number. What cannot be had is for the candidate's app to judge: it goes without, or the roll goes back.
  */
 import { fstatSync } from 'node:fs';
 import type { StateAnswer } from '../channel/messages.js';
@@ -42,6 +42,9 @@ export interface StateTransferOptions {
 
 interface Passing {
   readonly giver: Worker;
+  /** The place of the giver among the workers of its process, and how many those are. */
+  readonly place: number;
+  readonly places: number;
   readonly taker: Worker;
   bytes: number;
 }
@@ -94,7 +97,7 @@ export class StateTransfer implements Disposable {
       }
       case 'restored':
       case 'unrestored': {
-        const passing = [...this.#restoring].find(({ taker, giver }) => taker === worker && giver.slot === answer.from);
+        const passing = [...this.#restoring].find(({ taker, place }) => taker === worker && place === answer.from);
         if (passing === undefined) return;
         if (answer.type === 'restored') this.#restored(passing, answer.ms);
         else this.#notRestored(passing, answer.reason);
@@ -141,7 +144,8 @@ export class StateTransfer implements Disposable {
       this.#workers++;
       this.#bytes += passing.bytes;
       this.#restoring.add(passing);
-      passing.taker.restore(passing.giver, this.#options.from?.slots ?? 0, file.fd);
+      const { giver, place, places } = passing;
+      passing.taker.restore({ slot: place, generation: giver.generation }, places, file.fd);
     }
     this.#tell();
     this.#saveNext();
@@ -241,10 +245,15 @@ export class StateTransfer implements Disposable {
 }
 
 function pairs({ from, to }: StateTransferOptions): Passing[] {
-  const givers = [...(from?.workers.values() ?? [])].sort((one, other) => one.slot - other.slot);
+  if (from === null) return [];
+  const givers = [...from.workers.values()].sort((one, other) => one.slot - other.slot);
   return givers.flatMap((giver) => {
-    const taker = to.workers.get(giver.slot % to.slots);
+    const { name, first, workers: places } = from.processOf(giver.slot);
+    const range = to.processes.find((other) => other.name === name && other.tier === 'core');
+    if (range === undefined) return [];
+    const place = giver.slot - first;
+    const taker = to.workers.get(range.first + (place % range.workers));
     if (taker === undefined || taker.state.restores === null) return [];
-    return giver.state.saves && SAVING_PHASES.has(giver.phase) ? [{ giver, taker, bytes: 0 }] : [];
+    return giver.state.saves && SAVING_PHASES.has(giver.phase) ? [{ giver, place, places, taker, bytes: 0 }] : [];
   });
 }

@@ -2,41 +2,66 @@
 import type { AnswersStatus, GenerationStatus, SlotStatus, WorkerStatus } from '../control/messages.js';
 import { percentile, sum } from '../health/latency.js';
 import type { Generation } from '../inventory/generation.js';
+import type { Inventory } from '../inventory/inventory.js';
 import type { Worker } from '../inventory/worker.js';
 import { monotonicMs } from '../process/monotonic.js';
 import { residentBytes } from '../process/resident.js';
 import { describeRelease } from '../release/compare.js';
+import { slotsOf } from '../release/slots.js';
 import { termAt } from './drainer.js';
+import { heldBy } from './held.js';
 
-export async function generationStatus(generation: Generation): Promise<GenerationStatus> {
+export async function generationStatus(generation: Generation, inventory: Inventory): Promise<GenerationStatus> {
   const { number, role, release } = generation;
-  const workers = await Promise.all([...generation.workers.values()].map(workerStatus));
+  const workers = await Promise.all(
+    [...generation.workers.values()].map((worker) => workerStatus(worker, generation.processOf(worker.slot).name)),
+  );
   return {
     number,
     role,
     release: release.label,
     entry: describeRelease(release),
+    processes: generation.processes.map(({ name, tier, workers: count, run }) => ({
+      name,
+      tier,
+      workers: count,
+      runs: describeRelease(run),
+    })),
     workers,
     answers: answersStatus(workers),
-    slots: role === 'incumbent' ? slotStatus(generation) : [],
+    slots: role === 'incumbent' ? [...slotStatus(generation), ...heldSlots(generation, inventory)] : [],
     drainLeftMs: role === 'draining' ? Math.max(0, termAt(generation) - monotonicMs()) : null,
   };
 }
 
 /** Of the slots of which there is more to say than what their worker says. */
-function slotStatus({ healing }: Generation): SlotStatus[] {
+function slotStatus(generation: Generation): SlotStatus[] {
   const nowMs = monotonicMs();
-  return [...healing.slots.values()].flatMap(({ slot, rest, standby, rule, reason, sinceMs, dueAtMs }) => {
+  return [...generation.healing.slots.values()].flatMap(({ slot, rest, standby, rule, reason, sinceMs, dueAtMs }) => {
     const state = rest ?? (standby ? 'standby' : null);
     if (state === null) return [];
     const dueInMs = dueAtMs === null ? null : Math.max(0, dueAtMs - nowMs);
-    return [{ slot, state, rule, reason, forMs: nowMs - sinceMs, dueInMs }];
+    return [{ slot, process: generation.processOf(slot).name, state, rule, reason, forMs: nowMs - sinceMs, dueInMs }];
   });
 }
 
-async function workerStatus(worker: Worker): Promise<WorkerStatus> {
+function heldSlots(generation: Generation, inventory: Inventory): SlotStatus[] {
+  return generation.processes
+    .filter(({ tier }) => tier === 'auxiliary')
+    .flatMap((range) =>
+      slotsOf(range).flatMap((slot): SlotStatus[] => {
+        const before = generation.workers.has(slot) ? null : heldBy(inventory, generation, slot);
+        if (before === null || generation.healing.slots.has(slot)) return [];
+        const reason = `generation ${before.number} has not ended its own yet`;
+        return [{ slot, process: range.name, state: 'held', rule: 'none', reason, forMs: 0, dueInMs: null }];
+      }),
+    );
+}
+
+async function workerStatus(worker: Worker, process: string): Promise<WorkerStatus> {
   return {
     slot: worker.slot,
+    process,
     pid: worker.process.pid,
     phase: worker.phase,
     uptimeMs: monotonicMs() - worker.startedAtMs,

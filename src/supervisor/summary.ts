@@ -9,18 +9,28 @@ export function summarize(inventory: Inventory, roll: RollState, handing: boolea
   const parts: string[] = [];
   if (incumbent === null) parts.push(candidate === null ? 'Starting.' : `Starting ${candidate.release.label}.`);
   else {
-    const serving = [...incumbent.workers.values()].filter(({ phase }) => phase === 'open').length;
+    // What serves is the main program; of what runs beside it is said what is wrong.
+    const [main] = incumbent.processes;
+    const isMain = ({ slot }: { slot: number }) => slot < main.workers;
+    const serving = [...incumbent.workers.values()].filter((one) => isMain(one) && one.phase === 'open').length;
     const addresses = inventory.listeners.all().map(describeListener);
     const where = addresses.length === 0 ? '' : ` on ${addresses.join(', ')}`;
-    const done = [...incumbent.healing.slots.values()].filter(({ rest }) => rest === 'done').length;
-    const meant = incumbent.slots - done;
+    const rests = [...incumbent.healing.slots.values()];
+    const done = rests.filter((one) => isMain(one) && one.rest === 'done').length;
+    const meant = main.workers - done;
     const short = serving < meant && roll === 'steady' ? ` of ${meant}` : '';
     parts.push(
       `Generation ${incumbent.number} (${incumbent.release.label}) serves${where} with ${serving}${short} ${plural(serving, 'worker')}.`,
     );
     if (done > 0) parts.push(`${count(done, 'worker')} of it ${done === 1 ? 'is' : 'are'} done.`);
-    for (const { slot, reason } of incumbent.healing.kept()) {
-      parts.push(`Degraded: worker ${slot} ${firstLine(reason)}, and is not started again before a reload.`);
+    for (const one of rests) {
+      const { slot, reason, rest } = one;
+      const who = isMain(one) ? `worker ${slot}` : `${incumbent.processOf(slot).name} (worker ${slot})`;
+      if (rest === 'kept') {
+        parts.push(`Degraded: ${who} ${firstLine(reason)}, and is not started again before a reload.`);
+      } else if (!isMain(one) && (rest === 'waiting' || incumbent.workers.get(slot)?.phase === 'booting')) {
+        parts.push(`Degraded: ${who} ${firstLine(reason)}, and is started again.`);
+      }
     }
     if (candidate !== null)
       parts.push(`Generation ${candidate.number} (${candidate.release.label}) is ${DOING[roll]}.`);

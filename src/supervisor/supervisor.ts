@@ -217,8 +217,10 @@ export class Supervisor {
         await this.#admin.bind();
         await this.#listening.bindDeclared(config.listeners);
       },
-      probe: (worker) =>
-        this.#probes.hasStartup ? Promise.resolve(this.#probes.start(worker)) : probe(worker, config.upgrade.probe),
+      probe: (worker, isMain) =>
+        this.#probes.hasStartup && isMain
+          ? Promise.resolve(this.#probes.start(worker))
+          : probe(worker, isMain ? config.upgrade.probe : null),
       hasStartup: this.#probes.hasStartup,
       whyNot: (candidate) => this.#probes.whyNot(candidate),
       settle: () => this.#mirror.flush(),

@@ -78,21 +78,24 @@ export class Workforce {
     const { env, paths, log, streams, config } = options;
     const { probes } = this.#host;
     const declared = config.listeners.flatMap(({ name }) => inventory.listeners.get(name) ?? []);
-    for (const { name } of declared) generation.claim(name, slot);
+    const { name: process, tier } = generation.processOf(slot);
+    // What may be missing for a while must not hold what the others accept on.
+    const given = tier === 'core' ? declared : [];
+    for (const { name } of given) generation.claim(name, slot);
     const worker = spawnWorker(generation, slot, {
       env,
       runtimeDirectory: paths.runtimeDirectory,
-      declared,
+      declared: given,
       events: this.events,
       streams,
-      watchdogMs: probes.watchdogMs,
+      watchdogMs: generation.isMain(slot) ? probes.watchdogMs : null,
       datagramsAreEnough: inventory.listeners.all().every(isDatagram),
     });
     generation.workers.set(slot, worker);
     this.#host.mirror.flush();
     worker.giveTicketSecret(this.#host.tickets.secret);
     log.info(
-      { event: 'worker-started', generation: generation.number, slot, pid: worker.process.pid },
+      { event: 'worker-started', generation: generation.number, slot, process, pid: worker.process.pid },
       `worker ${worker.id} started with pid ${worker.process.pid}`,
     );
   }
@@ -137,14 +140,20 @@ export class Workforce {
       if (worker.phase === 'drained' && worker.tally !== null) reporter.drained(worker.generation, worker.tally);
       drainer.moved(worker);
     }
-    if (generation?.role === 'incumbent' && worker.phase === 'ready' && probes.hasStartup) probes.start(worker);
+    const proves = probes.hasStartup && generation?.isMain(worker.slot) === true;
+    if (generation?.role === 'incumbent' && worker.phase === 'ready' && proves) probes.start(worker);
     else if (generation?.role === 'incumbent' && ARRIVED.has(worker.phase)) {
       restarter.arrived(worker);
-      if (!roller.incumbentsStandBy) worker.open(roller.incumbentsOn);
+      // Of what no roll pauses, nothing stands by either.
+      if (!generation.isCore(worker.slot)) worker.open();
+      else if (!roller.incumbentsStandBy) worker.open(roller.incumbentsOn);
     }
     probes.moved(worker);
     // One that was started again: what its predecessor would have been given goes to it.
-    if (generation?.role === 'incumbent' && worker.phase === 'open' && roller.state === 'steady') drainer.redirect();
+    const isCore = generation?.isCore(worker.slot) === true;
+    if (generation?.role === 'incumbent' && isCore && worker.phase === 'open' && roller.state === 'steady') {
+      drainer.redirect();
+    }
     roller.check();
     this.#host.health.update();
     this.#host.announce();
@@ -156,7 +165,14 @@ export class Workforce {
     if (generation === undefined) return;
     if (generation.workers.get(worker.slot) === worker) generation.workers.delete(worker.slot);
     this.#situation.options.log.info(
-      { event: 'worker-exited', generation: worker.generation, slot: worker.slot, pid: worker.process.pid, ...exit },
+      {
+        event: 'worker-exited',
+        generation: worker.generation,
+        slot: worker.slot,
+        process: generation.processOf(worker.slot).name,
+        pid: worker.process.pid,
+        ...exit,
+      },
       `worker ${worker.id} is gone`,
     );
     probes.exited(worker);
@@ -166,6 +182,7 @@ export class Workforce {
       // Whoever killed it: what the kernel has counted of it is not for the next that is killed.
       if (exit.signal === 'SIGKILL') oom.takeKill(monotonicMs());
       drainer.exited(generation, worker);
+      restarter.startHeld();
     } else {
       restarter.ended(generation, worker, exit);
       const isDone = generation.healing.slots.get(worker.slot)?.rest === 'done';

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, expect } from 'vitest';
-import { allowed, KEY_PATHS, type Key, keyOf, LISTENER_KEYS, RULE_KEYS } from '../../src/config/keys.js';
+import { allowed, KEY_PATHS, type Key, keyOf, LISTENER_KEYS, PROCESS_KEYS, RULE_KEYS } from '../../src/config/keys.js';
 import { readConfig } from '../../src/config/load.js';
 import { renderConfig } from '../../src/config/render.js';
 import { BatondError } from '../../src/errors.js';
@@ -37,7 +37,7 @@ const literal = fc.oneof(
   fc.double().map(String),
   text.map((value) => JSON.stringify(value)),
 );
-const itemKeys = [...Object.keys(LISTENER_KEYS), ...Object.keys(RULE_KEYS)];
+const itemKeys = [...Object.keys(LISTENER_KEYS), ...Object.keys(RULE_KEYS), ...Object.keys(PROCESS_KEYS)];
 /** Values that some key takes, so that whole items come together. */
 const taken = fc.constantFrom('7', '"SIGHUP"', '"oom"', '"retry"', '"keep"', '"2s"', '"http"', '"@shop"');
 const line = fc.oneof(
@@ -48,6 +48,7 @@ const line = fc.oneof(
     '[[listener]]',
     '[listener]',
     '[[healing.rule]]',
+    '[[service.process]]',
     '[healing]',
     '[a.b.c]',
     '# no more',

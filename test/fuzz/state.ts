@@ -12,7 +12,7 @@ import type { Secrets, Snapshot } from '../../src/inventory/inventory.js';
 import type { ListenerRecord } from '../../src/inventory/listeners.js';
 import { type OpenReport, REPORT_VERSION, type Report } from '../../src/inventory/report.js';
 import type { WorkerRecord } from '../../src/inventory/worker.js';
-import type { Release } from '../../src/release/release.js';
+import type { Release, ReleaseProcess } from '../../src/release/release.js';
 
 const short = fc.string({ unit: 'binary', maxLength: 8 });
 const count = fc.nat(1_000);
@@ -20,14 +20,23 @@ const ms = fc.double({ min: 0, max: 1e9, noNaN: true });
 const or = <T>(of: fc.Arbitrary<T>) => fc.option(of);
 const list = <T>(of: fc.Arbitrary<T>) => fc.array(of, { maxLength: 3 });
 
-const common = {
-  label: short,
-  directory: short,
+const executed = {
   program: short,
   args: list(short),
   env: fc.dictionary(short, short, { maxKeys: 2, noNullPrototype: true }),
-  resolvedAt: ms,
 };
+const beside = {
+  ...executed,
+  name: short,
+  tier: fc.constantFrom('core' as const, 'auxiliary' as const),
+  ready: fc.constantFrom('listen' as const, 'notify' as const, 'load' as const),
+  workers: fc.nat(4),
+};
+const besides: fc.Arbitrary<ReleaseProcess> = fc.oneof(
+  fc.record({ ...beside, kind: fc.constant('node' as const), entry: short, runtimeArgs: list(short) }),
+  fc.record({ ...beside, kind: fc.constant('command' as const) }),
+);
+const common = { ...executed, label: short, directory: short, processes: list(besides), resolvedAt: ms };
 export const release: fc.Arbitrary<Release> = fc.oneof(
   fc.record({ ...common, kind: fc.constant('node' as const), entry: short, runtimeArgs: list(short) }),
   fc.record({ ...common, kind: fc.constant('command' as const) }),
@@ -165,6 +174,7 @@ const healing: fc.Arbitrary<HealingRecord> = fc.record({
     }),
   ),
   restarts: list(fc.record({ atMs: ms, isCrash: fc.boolean() })),
+  auxiliaryRestarts: list(fc.record({ atMs: ms, isCrash: fc.boolean() })),
 });
 
 const worker: fc.Arbitrary<WorkerRecord> = fc

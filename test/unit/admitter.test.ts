@@ -20,7 +20,7 @@ const TARGET = { identity: '/srv/r2 1 2', root: '/srv/r2' };
 function admitter(committedAtMs: number | null = monotonicMs()) {
   const said: string[] = [];
   const log = pino({ level: 'warn' }, { write: (line: string) => said.push(JSON.parse(line).msg) });
-  const incumbent = { committedAtMs, slots: 1, workers: new Map() } as unknown as Generation;
+  const incumbent = { committedAtMs, coreSlots: [0], coreWorkers: [] } as unknown as Generation;
   const config = { admission: { state: true, minIntervalMs: INTERVAL_MS, freeze: [] } } as unknown as Config;
   const one = new Admitter({ config, log, incumbent: () => incumbent, level: () => 'OK', announce: () => {} });
   return { one, said };

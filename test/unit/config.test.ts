@@ -57,11 +57,11 @@ const BAD_VALUES: readonly (readonly [toml: string, message: string])[] = [
   ['[stop]\nbanana = 1', '3: stop.banana: unknown key; known here are kill_timeout'],
   [
     'banana = 1',
-    '2: banana: unknown key; known at the top are name, entry, args, command, runtime, runtime_args, directory, workers, ready, env, listener, on_dependency_failure, healing, upgrade, soak, release, hooks, degrade, stop, restart, probe, health, admin, control, log',
+    '2: banana: unknown key; known at the top are name, entry, args, command, runtime, runtime_args, directory, workers, ready, env, listener, on_dependency_failure, service, healing, upgrade, soak, release, hooks, degrade, stop, restart, probe, health, admin, control, log',
   ],
   [
     '"a b" = 1\nworkers = 1',
-    `2: "a b": unknown key; known at the top are ${'name, entry, args, command, runtime, runtime_args, directory, workers, ready, env, listener, on_dependency_failure, healing, upgrade, soak, release, hooks, degrade, stop, restart, probe, health, admin, control, log'}`,
+    `2: "a b": unknown key; known at the top are ${'name, entry, args, command, runtime, runtime_args, directory, workers, ready, env, listener, on_dependency_failure, service, healing, upgrade, soak, release, hooks, degrade, stop, restart, probe, health, admin, control, log'}`,
   ],
   ['upgrade.probee = "/"', '2: upgrade.probee: unknown key; did you mean probe?'],
   ['upgrade = { probee = "/" }', '2: upgrade.probee: unknown key; did you mean probe?'],
@@ -243,6 +243,48 @@ const BAD_VALUES: readonly (readonly [toml: string, message: string])[] = [
     '5: healing.rule[0].delay: "keep" has no delay of its own: that is for "retry" and "standby"',
   ],
   ['[[healing.rule]]\naction = "keep"\nstatsu = 1', '4: healing.rule[0].statsu: unknown key; did you mean status?'],
+  // Processes beside the main program.
+  ['[[service.process]]\nentry = "q.js"', '2: service.process[0].name: it is missing'],
+  [
+    '[[service.process]]\nname = "main"\nentry = "q.js"',
+    `3: service.process[0].name: "main" is not allowed: ${NAMES}, not main`,
+  ],
+  [
+    '[[service.process]]\nname = "Queue"\nentry = "q.js"',
+    `3: service.process[0].name: "Queue" is not allowed: ${NAMES}, not main`,
+  ],
+  [
+    '[[service.process]]\nname = "q"',
+    '2: service.process[0]: there is nothing to run: write entry = "queue.js", or command = ["./queue"]',
+  ],
+  [
+    '[[service.process]]\nname = "q"\nentry = "q.js"\ncommand = ["q"]',
+    '5: service.process[0].command: entry is there too: a process is one or the other',
+  ],
+  [
+    '[[service.process]]\nname = "q"\ncommand = ["q"]\nargs = ["x"]',
+    '5: service.process[0].args: a command has no args: write them into command',
+  ],
+  [
+    '[[service.process]]\nname = "q"\ncommand = ["q"]\nready = "load"',
+    '5: service.process[0].ready: "load" cannot be seen from outside a command: it must say READY=1, which is "notify"',
+  ],
+  [
+    '[[service.process]]\nname = "q"\nentry = "q.js"\ntier = "extra"',
+    '5: service.process[0].tier: "extra" is not allowed: "core" or "auxiliary"',
+  ],
+  [
+    '[[service.process]]\nname = "q"\nentry = "q.js"\nenv = { NOTIFY_SOCKET = "x" }',
+    '5: service.process[0].env.NOTIFY_SOCKET: this variable is set by batond or systemd and cannot be chosen',
+  ],
+  [
+    '[[service.process]]\nname = "q"\nentry = "q.js"\n[[service.process]]\nname = "q"\nentry = "r.js"',
+    '6: service.process[1].name: "q" is that of service.process[0] already',
+  ],
+  [
+    '[[service.process]]\nname = "q"\nentry = "q.js"\nworkers = 256',
+    '5: service.process[0].workers: with it the service has 257 workers, which is more than 256',
+  ],
   ['[on_dependency_failure]\nA = 1', '3: on_dependency_failure.A: 1 is not a string: write "1"'],
   ['[[listener]]\naddress = "80"', '2: listener[0].name: it is missing'],
   ['[[listener]]\nname = "a"', '2: listener[0].address: it is missing'],

@@ -2,7 +2,7 @@
 import { ftruncateSync, readdirSync, writeSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Otherwise } from '../../src/channel/messages.js';
-import type { Generation } from '../../src/inventory/generation.js';
+import { Generation } from '../../src/inventory/generation.js';
 import type { StateReport } from '../../src/inventory/report.js';
 import type { Phase, Worker } from '../../src/inventory/worker.js';
 import type { Log } from '../../src/log.js';
@@ -49,26 +49,46 @@ function worker(
     phase,
     state: { saves, restores },
     save: (to: number) => said.push(`${id} save for ${to}`),
-    restore: (from: Worker, slots: number) => said.push(`${id} restore ${from.id} of ${slots}`),
+    restore: (from: Pick<Worker, 'slot' | 'generation'>, slots: number) =>
+      said.push(`${id} restore g${from.generation}s${from.slot} of ${slots}`),
   } as unknown as Worker;
 }
 
-function generation(number: number, slots: number, options: Options): Generation {
-  const workers = Array.from({ length: slots }, (_, slot) => [slot, worker(number, slot, options)] as const);
-  return { number, slots, workers: new Map(workers.reverse()) } as unknown as Generation;
+/** Its main program has so many workers; `queue` is how many a core process of that name has. */
+function generation(number: number, main: number, queue: number, options: Options): Generation {
+  const run = { kind: 'command', program: '/bin/true', args: [], env: {} } as const;
+  const beside = { ...run, name: 'queue', tier: 'core', ready: 'notify', workers: queue } as const;
+  const processes = queue === 0 ? {} : { processes: [beside] };
+  const slots = main + queue;
+  const made = new Generation({
+    number,
+    role: 'incumbent',
+    release: { ...run, ...processes, label: 'r1', directory: '/', resolvedAt: 0 },
+    ready: 'notify',
+    slots,
+    committedAtMs: null,
+    drainUntilMs: null,
+    claims: [],
+    crashes: [],
+    workers: [],
+  });
+  for (let slot = slots - 1; slot >= 0; slot--) made.workers.set(slot, worker(number, slot, options));
+  return made;
 }
 
 interface Start {
   readonly from?: number;
   readonly to?: number;
+  /** Workers of the process `queue`: of the one that gives, and of the one that takes. */
+  readonly queue?: readonly [number, number];
   readonly giving?: Options;
   readonly taking?: Options;
   readonly lenient?: boolean;
 }
 
-function begin({ from = 1, to = 1, giving = {}, taking = {}, lenient = false }: Start = {}) {
-  const incumbent = generation(1, from, giving);
-  const candidate = generation(2, to, { phase: 'trusted', ...taking });
+function begin({ from = 1, to = 1, queue = [0, 0], giving = {}, taking = {}, lenient = false }: Start = {}) {
+  const incumbent = generation(1, from, queue[0], giving);
+  const candidate = generation(2, to, queue[1], { phase: 'trusted', ...taking });
   transfer = new StateTransfer({
     from: incumbent,
     to: candidate,
@@ -106,6 +126,25 @@ function sealed(bytes = 100): Fd {
   native().memfdSeal(fd);
   return fd;
 }
+
+test('state goes to the workers of the same process, by their places in it', () => {
+  const { saved, restored } = begin({ from: 1, to: 2, queue: [2, 1] });
+  saved(0);
+  restored(0, 0);
+  saved(1);
+  restored(2, 0);
+  saved(2);
+  restored(2, 1);
+  expect(said).toEqual([
+    'g1s0 save for 2',
+    'g2s0 restore g1s0 of 1',
+    'g1s1 save for 2',
+    'g2s2 restore g1s0 of 2',
+    'g1s2 save for 2',
+    'g2s2 restore g1s1 of 2',
+    'done',
+  ]);
+});
 
 describe('nobody is asked', () => {
   test.each<[string, Start]>([
