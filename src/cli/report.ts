@@ -5,7 +5,14 @@ import { roughSize } from '../config/size.js';
 import type { ReportSummary } from '../control/messages.js';
 import { BatondError } from '../errors.js';
 import { mebibytes, number, percent, type TrialFigures, time } from '../health/figures.js';
-import type { CanaryReport, DrainReport, Report, StateReport, TrialReport } from '../inventory/report.js';
+import type {
+  CanaryReport,
+  DrainReport,
+  EvidenceReport,
+  Report,
+  StateReport,
+  TrialReport,
+} from '../inventory/report.js';
 import { describeHoldings } from '../supervisor/holdings-words.js';
 
 interface ReportFlags {
@@ -50,8 +57,23 @@ const WIDTH = 80;
 const BAR = 30;
 
 export function renderReport(report: Report): string {
-  const { number, kind, from, to, release, verdict, durationMs, startedAt, phases, drains, state, canary, soak, peak } =
-    report;
+  const {
+    number,
+    kind,
+    from,
+    to,
+    release,
+    verdict,
+    durationMs,
+    startedAt,
+    phases,
+    drains,
+    state,
+    evidence,
+    canary,
+    soak,
+    peak,
+  } = report;
   const unfinished = drains.some(({ ms }) => ms === null);
   const longest = Math.max(1, ...phases.map(({ ms }) => ms));
   const lines = [
@@ -69,6 +91,7 @@ export function renderReport(report: Report): string {
   if (canary !== undefined) lines.push('', ...canary.map(renderCanary));
   if (soak !== undefined) lines.push('', ...renderTrial(soak, to, from));
   if (state !== undefined) lines.push('', ...renderState(state));
+  if (evidence !== undefined) lines.push('', ...renderEvidence(evidence));
   for (const drain of drains) lines.push('', ...renderDrain(drain));
   lines.push(
     '',
@@ -109,6 +132,14 @@ function renderTrial({ forMs, ms, failed, candidate, incumbent }: TrialReport, t
     ),
     line('largest worker', ({ rssBytes }) => known(rssBytes, mebibytes)),
     line('grows a second by', ({ growth }) => known(growth, (bytes) => `${(bytes / 2 ** 20).toFixed(1)} MiB`)),
+  ];
+}
+
+function renderEvidence({ folder, files, missing }: EvidenceReport): string[] {
+  return [
+    row('evidence', folder),
+    ...files.map(({ name, bytes }) => row('', `${name}  ${roughSize(bytes)}`)),
+    ...missing.flatMap(({ what, reason }) => wrapped(row('', `not ${what}: ${reason}`))),
   ];
 }
 

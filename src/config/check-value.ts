@@ -31,7 +31,7 @@ export function checkValue(type: Exclude<KeyType, { kind: 'tables' }>, value: un
     case 'environment':
       return isTable(value) ? checkEnvironment(value, report) : wrong();
     case 'choices':
-      return Array.isArray(value) ? checkChoices(type, value, report, wrong) : wrong();
+      return Array.isArray(value) ? checkChoices(type, value, report) : wrong();
     case 'boolean':
       return typeof value === 'boolean' ? value : wrong();
     case 'duration':
@@ -127,13 +127,8 @@ function checkTexts(type: TypeOf<'texts'>, values: readonly unknown[], report: R
   return bad.length === 0 ? values : undefined;
 }
 
-function checkChoices(
-  type: TypeOf<'choices'>,
-  values: readonly unknown[],
-  report: Report,
-  wrong: () => undefined,
-): unknown {
-  if (new Set(values).size < values.length) return wrong();
+function checkChoices(type: TypeOf<'choices'>, values: readonly unknown[], report: Report): unknown {
+  if (new Set(values).size < values.length) return report([], `a word is there twice: ${allowed(type)}`);
   const bad = values.flatMap((value, index) => {
     if (type.of.some((word) => word === value)) return [];
     report([index], `${describe(value)} is not allowed: ${allowed(type)}`);

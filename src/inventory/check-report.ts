@@ -7,6 +7,7 @@ import {
   type CanaryReport,
   type CutCause,
   type DrainReport,
+  type EvidenceReport,
   type Held,
   REPORT_VERSION,
   type Report,
@@ -72,6 +73,13 @@ const isWellFormed = isShape<Report>({
   ),
   canary: isAbsentOr(isListOf(isCanary)),
   soak: isAbsentOr(isTrial),
+  evidence: isAbsentOr(
+    isShape<EvidenceReport>({
+      folder: isText,
+      files: isListOf(isShape<EvidenceReport['files'][number]>({ name: isText, bytes: isCount })),
+      missing: isListOf(isShape<EvidenceReport['missing'][number]>({ what: isText, reason: isText })),
+    }),
+  ),
   peak: isShape<Report['peak']>({ rssBytes: isNumber, fds: isNumber }),
 });
 

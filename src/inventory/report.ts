@@ -102,6 +102,15 @@ export interface TrialReport {
   readonly incumbent: TrialFigures;
 }
 
+/** What is kept of the candidate, which failed. */
+export interface EvidenceReport {
+  /** Absolute. */
+  readonly folder: string;
+  readonly files: readonly { readonly name: string; readonly bytes: number }[];
+  /** What was asked for and could not be had. */
+  readonly missing: readonly { readonly what: string; readonly reason: string }[];
+}
+
 export interface Report {
   readonly version: typeof REPORT_VERSION;
   readonly number: number;
@@ -126,6 +135,8 @@ export interface Report {
   canary?: readonly CanaryReport[];
   /** Absent where there was none, or it had hardly begun. */
   soak?: TrialReport;
+  /** Absent where none was asked for, or it is still being gathered. */
+  evidence?: EvidenceReport;
   /** The highest that was seen, looked at when a phase begins, at the end, and whenever state has moved. */
   readonly peak: {
     /**

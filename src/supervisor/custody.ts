@@ -10,6 +10,7 @@ import type { Attempts } from './attempts.js';
 import type { Degrading } from './degrading.js';
 import type { Doors } from './doors.js';
 import type { Drainer } from './drainer.js';
+import type { Evidence } from './evidence.js';
 import type { HealthAnswers } from './health-answers.js';
 import type { HealthKeeper } from './health-keeper.js';
 import type { Leftovers } from './leftovers.js';
@@ -39,6 +40,7 @@ export interface CustodyHost {
   readonly leftovers: Leftovers;
   readonly listening: Listening;
   readonly mirror: Mirror;
+  readonly evidence: Evidence;
   readonly oom: OomWatch;
   readonly probes: Probes;
   readonly reporter: Reporter;
@@ -63,6 +65,7 @@ export class Custody {
   activate(): void {
     const { announce, degrading, drainer, health, probes, restarter, tickets } = this.#host;
     degrading.activate();
+    this.#host.evidence.activate();
     drainer.activate();
     tickets.activate();
     restarter.activate();
@@ -82,6 +85,8 @@ export class Custody {
     probes.freeze();
     healthAnswers.freeze();
     degrading.freeze();
+    // First: it lets go of those that the drainer would hold.
+    this.#host.evidence.freeze();
     drainer.freeze();
     restarter.freeze();
     tickets.freeze();

@@ -13,6 +13,7 @@ import {
   type CanaryReport,
   type CutCause,
   type DrainReport,
+  type EvidenceReport,
   endDrain,
   enterPhase,
   type Held,
@@ -173,6 +174,20 @@ export class Reporter {
     });
   }
 
+  /** What is kept of a candidate; it may come when the report is complete, because nothing was left to drain. */
+  evidence(generation: number, evidence: EvidenceReport): void {
+    const open = this.#open.find(({ report }) => report.to === generation);
+    if (open !== undefined) {
+      open.report.evidence = evidence;
+      if (open.report.verdict !== null) this.#write(open.report);
+      return;
+    }
+    const report = this.#files.read(this.#last);
+    if (report?.to !== generation) return;
+    report.evidence = evidence;
+    this.#write(report);
+  }
+
   killed(generation: number): void {
     this.#each(generation, ({ workers }) => {
       workers.killed++;
@@ -211,6 +226,14 @@ export class Reporter {
   #settle(open: OpenReport): void {
     const { report } = open;
     if (report.verdict === null) return;
+    this.#write(report);
+    if (!isComplete(report)) return;
+    this.#open = this.#open.filter((other) => other !== open);
+    this.#summarize(report);
+    this.#onComplete(report);
+  }
+
+  #write(report: Report): void {
     try {
       this.#files.write(report);
     } catch (error) {
@@ -220,10 +243,6 @@ export class Reporter {
         `report ${report.number} could not be written: ${message}`,
       );
     }
-    if (!isComplete(report)) return;
-    this.#open = this.#open.filter((other) => other !== open);
-    this.#summarize(report);
-    this.#onComplete(report);
   }
 
   #summarize(report: Report): void {

@@ -31,6 +31,7 @@ import { Deployment } from './deployment.js';
 import { Doors } from './doors.js';
 import { Drainer } from './drainer.js';
 import { Ending } from './ending.js';
+import { Evidence } from './evidence.js';
 import { FirstStart } from './first-start.js';
 import { goOn } from './going-on.js';
 import { GoodReleases } from './good-releases.js';
@@ -76,6 +77,7 @@ export class Supervisor {
   readonly #deployment: Deployment;
   readonly #drainer: Drainer;
   readonly #ending: Ending;
+  readonly #evidence: Evidence;
   readonly #firstStart: FirstStart;
   readonly #good: GoodReleases;
   readonly #handover: Handover;
@@ -177,6 +179,14 @@ export class Supervisor {
       workerPids: () => situation.inventory.workers().map((worker) => worker.process.pid),
       onComplete: (report) => this.#client.oldGone(report.number, describeCut(report)),
     });
+    this.#evidence = new Evidence({
+      config: config.evidence,
+      stateDirectory: paths.stateDirectory,
+      log,
+      stopping: () => situation.stopping,
+      release: (worker) => this.#drainer.release(worker),
+      gathered: (generation, report) => this.#reporter.evidence(generation, report),
+    });
     this.#drainer = new Drainer({
       get inventory() {
         return situation.inventory;
@@ -189,7 +199,11 @@ export class Supervisor {
       timedOut: ({ generation }, cause, connections) => this.#reporter.timedOut(generation, cause, connections),
       held: ({ generation }, held) => this.#reporter.held(generation, held),
       killed: ({ generation }) => this.#reporter.killed(generation),
-      gone: (generation) => this.#workforce.gone(generation),
+      holds: (worker) => this.#evidence.holds(worker),
+      gone: (generation) => {
+        this.#evidence.forget(generation);
+        this.#workforce.gone(generation);
+      },
     });
     this.#restarter = new Restarter({
       get inventory() {
@@ -225,6 +239,7 @@ export class Supervisor {
       whyNot: (candidate) => this.#probes.whyNot(candidate),
       settle: () => this.#mirror.flush(),
       check: (worker) => this.#healthAnswers.look(worker),
+      failed: (candidate, cause, kind) => this.#evidence.failed(candidate, cause, kind),
       record: ({ release }) => {
         this.#good.add(release);
         options.committed(release);
@@ -232,6 +247,7 @@ export class Supervisor {
       retire: (generation) => this.#workforce.retire(generation),
       drain: (generation) => this.#drainer.drain(generation, situation.stopping ? 'close' : 'move'),
       promoted: (generation) => {
+        this.#evidence.forget(generation);
         this.#restarter.activate();
         this.#probes.promoted(generation);
         this.#health.update();
@@ -278,6 +294,7 @@ export class Supervisor {
       degrading: this.#degrading,
       deployment: this.#deployment,
       drainer: this.#drainer,
+      evidence: this.#evidence,
       good: this.#good,
       handover: this.#handover,
       health: this.#health,
@@ -350,6 +367,7 @@ export class Supervisor {
     const { inventory, options } = this.#situation;
     this.#mirror.begin([]);
     this.#admin.resume();
+    this.#evidence.activate();
     this.#health.activate();
     this.#probes.activate();
     for (const one of activated) adoptActivated(one, inventory.listeners, options.log);

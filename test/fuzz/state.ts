@@ -96,11 +96,17 @@ const figures = fc.record({
   growth: or(ms),
 });
 
-export const report: fc.Arbitrary<Report> = fc.record({
+const evidence = fc.record({
+  folder: short,
+  files: list(fc.record({ name: short, bytes: count })),
+  missing: list(fc.record({ what: short, reason: short })),
+});
+
+const reported = {
   canary: list(fc.record({ share: count, match: or(short), ms, candidate: served, incumbent: served })),
   version: fc.constant(REPORT_VERSION),
   number: count,
-  kind: fc.constantFrom('reload', 'rollback', 'regret'),
+  kind: fc.constantFrom('reload' as const, 'rollback', 'regret'),
   startedAt: ms,
   from: or(count),
   to: or(count),
@@ -111,7 +117,11 @@ export const report: fc.Arbitrary<Report> = fc.record({
   drains: list(drain),
   soak: fc.record({ forMs: ms, ms, failed: or(short), candidate: figures, incumbent: figures }),
   peak: fc.record({ rssBytes: count, fds: count }),
-});
+};
+export const report: fc.Arbitrary<Report> = fc.record(
+  { ...reported, evidence },
+  { requiredKeys: Object.keys(reported) as (keyof typeof reported)[] },
+);
 
 const open: fc.Arbitrary<OpenReport> = fc.record({
   report,
