@@ -5,6 +5,7 @@ import { roughSize } from '../config/size.js';
 import type { ReportSummary } from '../control/messages.js';
 import { BatondError } from '../errors.js';
 import { mebibytes, number, percent, type TrialFigures, time } from '../health/figures.js';
+import type { Remained } from '../inventory/remained.js';
 import type {
   CanaryReport,
   DrainReport,
@@ -143,7 +144,17 @@ function renderEvidence({ folder, files, missing }: EvidenceReport): string[] {
   ];
 }
 
-function renderDrain({ generation, ms, moved, finished, told, cut, workers, held = [] }: DrainReport): string[] {
+function renderDrain({
+  generation,
+  ms,
+  moved,
+  finished,
+  told,
+  cut,
+  workers,
+  held = [],
+  remained,
+}: DrainReport): string[] {
   const cuts = [
     [cut.idle, 'closed while idle'],
     [cut.drainTimeout, 'still open after upgrade.drain_timeout'],
@@ -159,10 +170,21 @@ function renderDrain({ generation, ms, moved, finished, told, cut, workers, held
     row('', `connections: ${moved} moved, ${finished} finished, ${told} told to go`),
     ...cuts.filter(([n]) => n > 0).map(([n, why]) => row('cut', `${n} ${why}`)),
     ...ends.filter(([n]) => n > 0).map(([n, how]) => row('workers', `${n} ${how}`)),
+    ...(remained === undefined ? [] : renderRemained(remained)),
     ...held.flatMap(({ slot, before, by }) =>
       wrapped(row('held', `worker g${generation}s${slot} before ${before}: ${describeHoldings(by)}`)),
     ),
   ];
+}
+
+/** Nothing where nothing was left: it is what one expects. */
+function renderRemained({ workers, before, left }: Remained): string[] {
+  const kinds = ['resources', 'gauges', 'listeners'] as const;
+  const said = kinds.flatMap((sort) =>
+    Object.entries(left[sort]).map(([kind, n]) => `${kind} ${n} of ${before[sort][kind]}`),
+  );
+  const whose = workers === 1 ? 'a worker' : `${workers} workers`;
+  return said.length === 0 ? [] : wrapped(row('left', `by ${whose} that had drained: ${said.join(', ')}`));
 }
 
 export function renderReports(reports: readonly ReportSummary[]): string {

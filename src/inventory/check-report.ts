@@ -2,6 +2,7 @@
 import { isHoldings } from '../channel/decode-checks.js';
 import type { TrialFigures } from '../health/figures.js';
 import { isAbsentOr, isCount, isFlag, isListOf, isNullOr, isNumber, isOneOf, isShape, isText } from '../shape.js';
+import type { Remained } from './remained.js';
 import {
   type CanaryCounts,
   type CanaryReport,
@@ -26,6 +27,7 @@ const isDrain = isShape<DrainReport>({
   held: isAbsentOr(
     isListOf(isShape<Held>({ slot: isCount, before: isOneOf('SIGTERM', 'SIGKILL'), by: isNullOr(isHoldings) })),
   ),
+  remained: isAbsentOr(isShape<Remained>({ workers: isCount, before: isHoldings, left: isHoldings })),
 });
 
 const isCounts = isShape<CanaryCounts>({ connections: isNumber, requests: isNumber });

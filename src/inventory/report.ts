@@ -7,6 +7,8 @@
 import type { DrainTally, Holdings } from '../channel/messages.js';
 import type { TrialFigures } from '../health/figures.js';
 
+import type { Remained } from './remained.js';
+
 export const REPORT_VERSION = 1;
 
 /**
@@ -49,6 +51,8 @@ export interface DrainReport {
   readonly workers: { timedOut: number; killed: number; lost: number };
   /** What held the workers that did not end in time; absent where all did. */
   held?: Held[];
+  /** Of its workers that drained in time; absent where none has said. */
+  remained?: Remained;
 }
 
 /** What held a worker that did not end in time, as far as it said. */

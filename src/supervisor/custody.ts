@@ -11,12 +11,14 @@ import type { Degrading } from './degrading.js';
 import type { Doors } from './doors.js';
 import type { Drainer } from './drainer.js';
 import type { Evidence } from './evidence.js';
+import type { GrowthWatch } from './growth-watch.js';
 import type { HealthAnswers } from './health-answers.js';
 import type { HealthKeeper } from './health-keeper.js';
 import type { Leftovers } from './leftovers.js';
 import type { Listening } from './listening.js';
 import type { OomWatch } from './oom-watch.js';
 import type { Probes } from './probes.js';
+import type { Remains } from './remains.js';
 import type { Reporter } from './reporter.js';
 import type { Restarter } from './restarter.js';
 import type { Situation } from './situation.js';
@@ -41,6 +43,8 @@ export interface CustodyHost {
   readonly listening: Listening;
   readonly mirror: Mirror;
   readonly evidence: Evidence;
+  readonly growth: GrowthWatch;
+  readonly remains: Remains;
   readonly oom: OomWatch;
   readonly probes: Probes;
   readonly reporter: Reporter;
@@ -66,6 +70,7 @@ export class Custody {
     const { announce, degrading, drainer, health, probes, restarter, tickets } = this.#host;
     degrading.activate();
     this.#host.evidence.activate();
+    this.#host.growth.activate();
     drainer.activate();
     tickets.activate();
     restarter.activate();
@@ -87,6 +92,8 @@ export class Custody {
     degrading.freeze();
     // First: it lets go of those that the drainer would hold.
     this.#host.evidence.freeze();
+    this.#host.remains.freeze();
+    this.#host.growth.freeze();
     drainer.freeze();
     restarter.freeze();
     tickets.freeze();
@@ -136,6 +143,7 @@ export class Custody {
       rules: degrading.record,
       mirrored: true,
       oomKills: oom.record,
+      ages: this.#host.growth.record,
       tickets: tickets.record,
     };
     return { state: { ...state, ...extra }, fds };

@@ -4,9 +4,10 @@
  *
  * Memory and descriptors are looked at when a phase begins, never by a timer: a report must cost nothing between reloads.
  */
-import type { DrainTally } from '../channel/messages.js';
+import type { DrainTally, Holdings } from '../channel/messages.js';
 import type { ReloadOutcome } from '../control/messages.js';
 import type { Generation } from '../inventory/generation.js';
+import { addRemained } from '../inventory/remained.js';
 import {
   addTally,
   beginDrain,
@@ -171,6 +172,13 @@ export class Reporter {
   held(generation: number, held: Held): void {
     this.#each(generation, (drain) => {
       drain.held = [...(drain.held ?? []), held];
+    });
+  }
+
+  /** A worker that drained in time has said what it held before, and what is left of it. */
+  remained(generation: number, before: Holdings, left: Holdings): void {
+    this.#each(generation, (drain) => {
+      drain.remained = addRemained(drain.remained, before, left);
     });
   }
 

@@ -58,6 +58,7 @@ const held = fc.record({
   before: fc.constantFrom('SIGTERM' as const, 'SIGKILL' as const),
   by: or(fc.record({ resources: counts, gauges: counts, listeners: counts })),
 });
+const holdings = fc.record({ resources: counts, gauges: counts, listeners: counts });
 const drain = fc.record(
   {
     generation: count,
@@ -68,6 +69,7 @@ const drain = fc.record(
     cut: fc.record({ idle: count, drainTimeout: count, noOldAfter: count }),
     workers: fc.record({ timedOut: count, killed: count, lost: count }),
     held: fc.array(held, { maxLength: 2 }),
+    remained: fc.record({ workers: count, before: holdings, left: holdings }),
   },
   { requiredKeys: ['generation', 'ms', 'moved', 'finished', 'told', 'cut', 'workers'] },
 );
@@ -275,6 +277,7 @@ export const snapshot: fc.Arbitrary<Snapshot & Secrets> = fc.record(
     attempt: or(attempt),
     tried: or(short),
     oomKills: or(count),
+    ages: list(fc.record({ generation: count, workers: count, counts })),
     admin: door,
     agent: door,
     rules: list(
