@@ -34,10 +34,13 @@ const each = (of: (sort: keyof Holdings) => Counts): Holdings => ({
   listeners: of('listeners'),
 });
 
-/** The kinds of `counts` that both have, and have something of; a handler of SIGTERM is there for what comes next. */
+/** Servers that accept no more are the app's to close at SIGTERM, as is its handler of that: both are always left. */
+const OF_THE_END = new Set(['TCPServerWrap', 'PipeServerWrap', 'UDPWRAP', 'SIGTERM']);
+
+/** The kinds of `counts` that both have something of. */
 function common(counts: Counts, others: Counts): Counts {
   return Object.fromEntries(
-    Object.entries(counts).filter(([kind, n]) => kind !== 'SIGTERM' && n > 0 && (others[kind] ?? 0) > 0),
+    Object.entries(counts).filter(([kind, n]) => !OF_THE_END.has(kind) && n > 0 && (others[kind] ?? 0) > 0),
   );
 }
 
