@@ -1,10 +1,14 @@
 /** What an old generation had left, and what grows from one to the next. */
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import type { Holdings } from '../../src/channel/messages.js';
 import { type AgeRecord, grown } from '../../src/health/growth.js';
 import type { Generation } from '../../src/inventory/generation.js';
+import type { Inventory } from '../../src/inventory/inventory.js';
 import { addRemained } from '../../src/inventory/remained.js';
 import type { Phase, Worker } from '../../src/inventory/worker.js';
+import type { Log } from '../../src/log.js';
+import { monotonicMs } from '../../src/process/monotonic.js';
+import { GrowthWatch } from '../../src/supervisor/growth-watch.js';
 import { Remains } from '../../src/supervisor/remains.js';
 
 const holdings = (resources: Record<string, number>, gauges = {}, listeners = {}): Holdings => ({
@@ -110,4 +114,47 @@ test('neither a stop nor a takeover waits for that', async () => {
   expect(frozen.holds()).toBe(true);
   frozen.remains.freeze();
   expect(frozen.holds()).toBe(false);
+});
+
+const MINUTE_MS = 60_000;
+
+/** A generation that was committed so long ago, with one worker. */
+function generation(number: number, ageMs: number, answer: Holdings | null): Generation {
+  const workers = new Map([[0, { hasChannel: true, holdings: async () => answer }]]);
+  const committedAtMs = monotonicMs() - ageMs;
+  return { number, role: 'incumbent', slots: 1, committedAtMs, workers } as unknown as Generation;
+}
+
+function watching(ages: readonly AgeRecord[] = []) {
+  const warnings: { event: string; kind: string; counts: number[] }[] = [];
+  const inventory: { incumbent: Generation | null } = { incumbent: null };
+  const log = { warn: (fields: (typeof warnings)[number]) => warnings.push(fields) } as unknown as Log;
+  const watch = new GrowthWatch({ inventory: inventory as unknown as Inventory, log });
+  watch.restore(ages);
+  const serve = (incumbent: Generation) => {
+    inventory.incumbent = incumbent;
+    watch.activate();
+  };
+  return { watch, warnings, serve };
+}
+
+test('the fourth generation in which a kind has grown is said, with what was handed over of those before', async () => {
+  const { watch, warnings, serve } = watching(ages('Timeout', 1, 2, 3).map((age) => ({ ...age, workers: 1 })));
+  serve(generation(4, MINUTE_MS, holdings({ Timeout: 5, TCPSocketWrap: 90 })));
+  await vi.waitFor(() => expect(watch.record).toHaveLength(4));
+  expect(warnings).toMatchObject([{ event: 'leak', kind: 'Timeout', counts: [1, 2, 3, 5] }]);
+});
+
+test('a generation is asked once, and not where it is older, replaced or silent', async () => {
+  const { watch, serve } = watching();
+  serve(generation(1, 2 * MINUTE_MS, holdings({ Timeout: 1 })));
+  const replaced = generation(2, MINUTE_MS, holdings({ Timeout: 1 }));
+  serve(replaced);
+  replaced.role = 'draining';
+  serve(generation(3, MINUTE_MS, null));
+  serve(generation(4, MINUTE_MS, holdings({ Timeout: 1 })));
+  await vi.waitFor(() => expect(watch.record).toHaveLength(1));
+  watch.activate();
+  watch.freeze();
+  expect(watch.record).toEqual([{ generation: 4, workers: 1, counts: { Timeout: 1 } }]);
 });
