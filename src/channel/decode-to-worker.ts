@@ -2,12 +2,13 @@
  * Checks what a worker reads from its channel. The supervisor may be of another version than the preload, and nothing
  * in here may throw into the app: what is not understood is left alone, and its descriptors are closed.
  */
-import type { ToWorker } from './messages.js';
+import { EVIDENCE_KINDS, type ToWorker } from './messages.js';
 
 type Fields = Record<string, unknown>;
 
 const isText = (value: unknown): boolean => typeof value === 'string';
 const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0;
+const isKind = (value: unknown): boolean => EVIDENCE_KINDS.some((kind) => kind === value);
 const isTexts = (value: unknown): boolean => value === null || (Array.isArray(value) && value.every(isText));
 const isAccepts = (value: unknown): boolean => value === 'all' || value === 'main' || value === 'canary';
 
@@ -44,6 +45,11 @@ const ROWS: Record<ToWorker['type'], Row> = {
   measure: { check: (m) => isCount(m.id) && (m.delay === undefined || typeof m.delay === 'boolean'), fds: 0 },
   check: { check: (m) => isCount(m.id) && Number.isFinite(m.timeoutMs) && isTexts(m.names), fds: 0 },
   resources: { check: (m) => isCount(m.id), fds: 0 },
+  examine: {
+    check: (m) =>
+      isCount(m.id) && isKind(m.what) && isText(m.path) && isCount(m.maxBytes) && Number.isFinite(m.durationMs),
+    fds: 0,
+  },
   attend: { check: (m) => isCount(m.id), fds: 0 },
   save: { check: (m) => isCount(m.to) && isCount(m.maxBytes), fds: 0 },
   restore: { check: (m) => isCount(m.from) && isCount(m.generation) && isCount(m.slots), fds: 1 },

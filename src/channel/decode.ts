@@ -33,6 +33,8 @@ const CHECKS: Record<FromWorker['type'], (message: Fields) => boolean> = {
   restored: (m) => isCount(m.from) && isMeasure(m.ms),
   unrestored: (m) => isCount(m.from) && isText(m.reason, 2_000),
   holdings: (m) => isCount(m.id) && isHoldings(m),
+  examined: (m) =>
+    isCount(m.id) && (m.reason === null ? isCount(m.bytes) : m.bytes === null && isText(m.reason, 2_000)),
   checks: isChecks,
   checked: isChecked,
   standing: (m) =>

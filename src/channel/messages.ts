@@ -26,6 +26,7 @@
  *      |  <-- checks {names} ---------------------- |   the app has registered these
  *      |  --- check {id, timeoutMs, names} --------> |   <-- checked {id, results}
  *      |  --- resources {id} ----------------------> |   <-- holdings {id, ...}
+ *      |  --- examine {id, what, path} -------------> |   <-- examined {id, bytes}     or a reason: a file is there
  *      |  --- attend {id} -------------------------> |   <-- standing {id, ...}   from a supervisor that came after one
  *      |                                             |       that died; a `listen` that waits is asked again
  *
@@ -130,6 +131,15 @@ export interface Holdings {
   readonly listeners: Readonly<Record<string, number>>;
 }
 
+/** What can be kept of a worker: a heap snapshot, a diagnostic report of Node, a profile of what its processor does. */
+export const EVIDENCE_KINDS = ['heap', 'report', 'cpu'] as const;
+export type EvidenceKind = (typeof EVIDENCE_KINDS)[number];
+
+/** What came of one of them: the size of its file, or why there is none. */
+export type Examined =
+  | { readonly bytes: number; readonly reason: null }
+  | { readonly bytes: null; readonly reason: string };
+
 export type Idle = 'move' | 'wait' | 'close';
 
 /** What became of the connections of a worker that drains, for the report of the reload. */
@@ -196,6 +206,7 @@ export type FromWorker =
   | ({ readonly type: 'state' } & StateAbility)
   | StateAnswer
   | ({ readonly type: 'holdings'; readonly id: number } & Holdings)
+  | ({ readonly type: 'examined'; readonly id: number } & Examined)
   /** All that are registered, each time that the app changes them. */
   | { readonly type: 'checks'; readonly names: readonly string[] }
   /** Of those that were asked for and are there. */
@@ -239,6 +250,18 @@ export type ToWorker =
       readonly id: number;
       readonly timeoutMs: number;
       readonly names: readonly string[] | null;
+    }
+  /**
+   * The file is made by the worker and must not be there yet. `durationMs` is how long a profile lasts; a heap snapshot
+   * cannot be bounded while it is written.
+   */
+  | {
+      readonly type: 'examine';
+      readonly id: number;
+      readonly what: EvidenceKind;
+      readonly path: string;
+      readonly maxBytes: number;
+      readonly durationMs: number;
     }
   /** Another supervisor is there, and asks where it stands. */
   | { readonly type: 'attend'; readonly id: number }

@@ -5,7 +5,15 @@ import { roughSize } from '../config/size.js';
 import type { ReportSummary } from '../control/messages.js';
 import { BatondError } from '../errors.js';
 import { mebibytes, number, percent, type TrialFigures, time } from '../health/figures.js';
-import type { CanaryReport, DrainReport, Report, StateReport, TrialReport } from '../inventory/report.js';
+import type { Remained } from '../inventory/remained.js';
+import type {
+  CanaryReport,
+  DrainReport,
+  EvidenceReport,
+  Report,
+  StateReport,
+  TrialReport,
+} from '../inventory/report.js';
 import { describeHoldings } from '../supervisor/holdings-words.js';
 
 interface ReportFlags {
@@ -50,8 +58,23 @@ const WIDTH = 80;
 const BAR = 30;
 
 export function renderReport(report: Report): string {
-  const { number, kind, from, to, release, verdict, durationMs, startedAt, phases, drains, state, canary, soak, peak } =
-    report;
+  const {
+    number,
+    kind,
+    from,
+    to,
+    release,
+    verdict,
+    durationMs,
+    startedAt,
+    phases,
+    drains,
+    state,
+    evidence,
+    canary,
+    soak,
+    peak,
+  } = report;
   const unfinished = drains.some(({ ms }) => ms === null);
   const longest = Math.max(1, ...phases.map(({ ms }) => ms));
   const lines = [
@@ -69,6 +92,7 @@ export function renderReport(report: Report): string {
   if (canary !== undefined) lines.push('', ...canary.map(renderCanary));
   if (soak !== undefined) lines.push('', ...renderTrial(soak, to, from));
   if (state !== undefined) lines.push('', ...renderState(state));
+  if (evidence !== undefined) lines.push('', ...renderEvidence(evidence));
   for (const drain of drains) lines.push('', ...renderDrain(drain));
   lines.push(
     '',
@@ -112,7 +136,25 @@ function renderTrial({ forMs, ms, failed, candidate, incumbent }: TrialReport, t
   ];
 }
 
-function renderDrain({ generation, ms, moved, finished, told, cut, workers, held = [] }: DrainReport): string[] {
+function renderEvidence({ folder, files, missing }: EvidenceReport): string[] {
+  return [
+    row('evidence', folder),
+    ...files.map(({ name, bytes }) => row('', `${name}  ${roughSize(bytes)}`)),
+    ...missing.flatMap(({ what, reason }) => wrapped(row('', `not ${what}: ${reason}`))),
+  ];
+}
+
+function renderDrain({
+  generation,
+  ms,
+  moved,
+  finished,
+  told,
+  cut,
+  workers,
+  held = [],
+  remained,
+}: DrainReport): string[] {
   const cuts = [
     [cut.idle, 'closed while idle'],
     [cut.drainTimeout, 'still open after upgrade.drain_timeout'],
@@ -128,10 +170,21 @@ function renderDrain({ generation, ms, moved, finished, told, cut, workers, held
     row('', `connections: ${moved} moved, ${finished} finished, ${told} told to go`),
     ...cuts.filter(([n]) => n > 0).map(([n, why]) => row('cut', `${n} ${why}`)),
     ...ends.filter(([n]) => n > 0).map(([n, how]) => row('workers', `${n} ${how}`)),
+    ...(remained === undefined ? [] : renderRemained(remained)),
     ...held.flatMap(({ slot, before, by }) =>
       wrapped(row('held', `worker g${generation}s${slot} before ${before}: ${describeHoldings(by)}`)),
     ),
   ];
+}
+
+/** Nothing where nothing was left: it is what one expects. */
+function renderRemained({ workers, before, left }: Remained): string[] {
+  const kinds = ['resources', 'gauges', 'listeners'] as const;
+  const said = kinds.flatMap((sort) =>
+    Object.entries(left[sort]).map(([kind, n]) => `${kind} ${n} of ${before[sort][kind]}`),
+  );
+  const whose = workers === 1 ? 'a worker' : `${workers} workers`;
+  return said.length === 0 ? [] : wrapped(row('left', `by ${whose} that had drained: ${said.join(', ')}`));
 }
 
 export function renderReports(reports: readonly ReportSummary[]): string {

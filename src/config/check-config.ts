@@ -1,6 +1,7 @@
 /** Says whether a value that was read from a file is a `Config`: what an older or a newer batond wrote may not be one. */
 
 import type { FreezeWindow } from '../admission/freeze.js';
+import { EVIDENCE_KINDS } from '../channel/messages.js';
 import { parseWhen } from '../circuit/when.js';
 import { ACTIONS, CAUSES, type Match, type Rule } from '../healing/rules.js';
 import type { LevelRules } from '../health/levels.js';
@@ -23,6 +24,7 @@ import type {
   CanaryStep,
   Config,
   DegradeConfig,
+  EvidenceConfig,
   HealthConfig,
   ListenerConfig,
   ProbeConfig,
@@ -149,6 +151,9 @@ const isWellFormed = isShape<Config>({
   ),
   soak: isAbsentOr(
     isShape<SoakLimits>({ errorRatio: isNumber, p99Ms: isNumber, delayMs: isNumber, memoryGrowth: isNumber }),
+  ),
+  evidence: isAbsentOr(
+    isShape<EvidenceConfig>({ onFailure: isListOf(isOneOf(...EVIDENCE_KINDS)), maxBytes: isNumber, cpuMs: isNumber }),
   ),
   release: isShape<Config['release']>({
     current: isNullOr(isText),

@@ -30,6 +30,8 @@ export function checkValue(type: Exclude<KeyType, { kind: 'tables' }>, value: un
       return Array.isArray(value) ? checkAccounts(value, report) : wrong();
     case 'environment':
       return isTable(value) ? checkEnvironment(value, report) : wrong();
+    case 'choices':
+      return Array.isArray(value) ? checkChoices(type, value, report) : wrong();
     case 'boolean':
       return typeof value === 'boolean' ? value : wrong();
     case 'duration':
@@ -122,6 +124,16 @@ function checkCondition(value: string, report: Report): unknown {
 function checkTexts(type: TypeOf<'texts'>, values: readonly unknown[], report: Report): unknown {
   if (values.length < type.minItems) return report([], `an empty list is not allowed: ${allowed(type)}`);
   const bad = values.flatMap((value, index) => (isString(value, [index], report) ? [] : [index]));
+  return bad.length === 0 ? values : undefined;
+}
+
+function checkChoices(type: TypeOf<'choices'>, values: readonly unknown[], report: Report): unknown {
+  if (new Set(values).size < values.length) return report([], `a word is there twice: ${allowed(type)}`);
+  const bad = values.flatMap((value, index) => {
+    if (type.of.some((word) => word === value)) return [];
+    report([index], `${describe(value)} is not allowed: ${allowed(type)}`);
+    return [index];
+  });
   return bad.length === 0 ? values : undefined;
 }
 

@@ -3,7 +3,7 @@
  * milliseconds, every default filled in. Nobody else knows a default.
  */
 import type { FreezeWindow } from '../admission/freeze.js';
-import type { ReadyBy } from '../channel/messages.js';
+import type { EvidenceKind, ReadyBy } from '../channel/messages.js';
 import type { Rule } from '../healing/rules.js';
 import type { LevelRules } from '../health/levels.js';
 import type { SoakLimits } from '../health/soak.js';
@@ -90,6 +90,16 @@ export interface HealthConfig {
   readonly regretAfterMs: number;
 }
 
+/** What is kept of a candidate that has failed. */
+export interface EvidenceConfig {
+  /** Empty: nothing. */
+  readonly onFailure: readonly EvidenceKind[];
+  /** All of it together. 512 MiB. */
+  readonly maxBytes: number;
+  /** How long a profile lasts. 5 s. */
+  readonly cpuMs: number;
+}
+
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal';
 
 /** What may keep a reload from beginning. */
@@ -155,6 +165,8 @@ export interface Config {
   readonly admission?: AdmissionConfig;
   /** How much worse a candidate on trial may be. Absent in what an older batond wrote. */
   readonly soak?: SoakLimits;
+  /** Absent in what an older supervisor has put on record, which kept none. */
+  readonly evidence?: EvidenceConfig;
   readonly release: {
     /** The symlink to the release, absolute, as written; null where none is watched. */
     readonly current: string | null;

@@ -7,6 +7,7 @@
  */
 
 import { WEEK_TIME } from '../admission/freeze.js';
+import { EVIDENCE_KINDS } from '../channel/messages.js';
 import { ACTIONS, CAUSES } from '../healing/rules.js';
 import { SIGNAL_NAMES } from '../signals.js';
 
@@ -24,6 +25,8 @@ export type KeyType =
   /** A part of all, in whole thousandths; the value is their number. */
   | { readonly kind: 'share' }
   | { readonly kind: 'choice'; readonly of: readonly string[] }
+  /** Some of these words, each once at most. */
+  | { readonly kind: 'choices'; readonly of: readonly string[] }
   | { readonly kind: 'boolean' }
   | { readonly kind: 'texts'; readonly minItems: number }
   | { readonly kind: 'environment' }
@@ -423,6 +426,21 @@ export const KEYS = {
     default: '5MiB',
     about: 'On trial: how much a worker may grow each second, when it has become larger than those before it.',
   },
+  'upgrade.on_failure': {
+    type: { kind: 'choices', of: EVIDENCE_KINDS },
+    default: [],
+    about: 'What is kept of a candidate that failed, in the state directory: see "Evidence" in the README.',
+  },
+  'evidence.max': {
+    type: { kind: 'size', minBytes: 1_024, maxBytes: 16 * 2 ** 30 },
+    default: '512MiB',
+    about: 'The most that all of it together may take; the oldest is removed first.',
+  },
+  'evidence.cpu_time': {
+    type: { kind: 'duration', minMs: 1, maxMs: 60_000 },
+    default: '5s',
+    about: 'How long the profile of "cpu" lasts.',
+  },
   'release.current': {
     type: { kind: 'path' },
     default: null,
@@ -667,6 +685,8 @@ export function allowed(type: KeyType): string {
       const quoted = type.of.map((word) => `"${word}"`);
       return `${quoted.slice(0, -1).join(', ')} or ${quoted.at(-1)}`;
     }
+    case 'choices':
+      return `a list of ${type.of.map((word) => `"${word}"`).join(', ')}, each once at most`;
     case 'boolean':
       return 'true or false';
     case 'texts':

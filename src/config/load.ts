@@ -173,6 +173,11 @@ function build(settings: Settings, paths: Paths, program: Program, name: string,
       delayMs: values['soak.delay'],
       memoryGrowth: values['soak.memory_growth'],
     },
+    evidence: {
+      onFailure: values['upgrade.on_failure'],
+      maxBytes: values['evidence.max'],
+      cpuMs: values['evidence.cpu_time'],
+    },
     release: {
       current: values['release.current'] === null ? null : resolve(home, values['release.current']),
       debounceMs: values['release.debounce'],

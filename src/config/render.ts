@@ -66,6 +66,7 @@ function rowsOf(config: Config): [string, string][] {
     ...(program.kind === 'node' ? [['upgrade.state_max', formatSize(upgrade.stateMaxBytes)] as [string, string]] : []),
     ...admissionRows(config),
     ...soakRows(config),
+    ...evidenceRows(config),
     ...releaseRows(config),
     ...(config.degrade ?? []).map(({ when, weight }): [string, string] => ['degrade', `${when}: weight ${weight}`]),
     ['stop.kill_timeout', formatDuration(config.stop.killTimeoutMs)],
@@ -139,6 +140,17 @@ function soakRows({ program, upgrade, soak }: Config): [string, string][] {
     ['soak.p99', formatDuration(soak.p99Ms)],
     ['soak.delay', formatDuration(soak.delayMs)],
     ['soak.memory_growth', formatSize(soak.memoryGrowth)],
+  ];
+}
+
+function evidenceRows({ program, evidence }: Config): [string, string][] {
+  if (program.kind !== 'node' || evidence === undefined) return [];
+  const { onFailure, maxBytes, cpuMs } = evidence;
+  if (onFailure.length === 0) return [['upgrade.on_failure', 'nothing is kept']];
+  return [
+    ['upgrade.on_failure', onFailure.join(', ')],
+    ['evidence.max', formatSize(maxBytes)],
+    ...(onFailure.includes('cpu') ? [['evidence.cpu_time', formatDuration(cpuMs)] as [string, string]] : []),
   ];
 }
 

@@ -72,6 +72,8 @@ function typeSchema(type: KeyType): Schema {
       return { ...textLike(SIZE_SHAPE), allOf: [{ pattern: '[1-9]' }] };
     case 'choice':
       return { enum: type.of };
+    case 'choices':
+      return { type: 'array', items: { enum: type.of }, uniqueItems: true };
     case 'boolean':
       return { type: 'boolean' };
     case 'texts':

@@ -32,17 +32,19 @@ type ValueOf<T extends KeyType> = T extends { kind: 'integer'; word: infer Word 
     ? number
     : T extends { kind: 'choice'; of: readonly (infer Word)[] }
       ? Word
-      : T extends { kind: 'boolean' }
-        ? boolean
-        : T extends { kind: 'texts' }
-          ? readonly string[]
-          : T extends { kind: 'environment' }
-            ? Readonly<Record<string, string>>
-            : T extends { kind: 'accounts' }
-              ? readonly Account[]
-              : T extends { kind: 'text' | 'path' | 'program' }
-                ? string
-                : unknown;
+      : T extends { kind: 'choices'; of: readonly (infer Word)[] }
+        ? readonly Word[]
+        : T extends { kind: 'boolean' }
+          ? boolean
+          : T extends { kind: 'texts' }
+            ? readonly string[]
+            : T extends { kind: 'environment' }
+              ? Readonly<Record<string, string>>
+              : T extends { kind: 'accounts' }
+                ? readonly Account[]
+                : T extends { kind: 'text' | 'path' | 'program' }
+                  ? string
+                  : unknown;
 
 /** The checked value of each key; null where nothing was said and there is no default. */
 export type Values = {

@@ -2,11 +2,13 @@
 import { isHoldings } from '../channel/decode-checks.js';
 import type { TrialFigures } from '../health/figures.js';
 import { isAbsentOr, isCount, isFlag, isListOf, isNullOr, isNumber, isOneOf, isShape, isText } from '../shape.js';
+import type { Remained } from './remained.js';
 import {
   type CanaryCounts,
   type CanaryReport,
   type CutCause,
   type DrainReport,
+  type EvidenceReport,
   type Held,
   REPORT_VERSION,
   type Report,
@@ -25,6 +27,7 @@ const isDrain = isShape<DrainReport>({
   held: isAbsentOr(
     isListOf(isShape<Held>({ slot: isCount, before: isOneOf('SIGTERM', 'SIGKILL'), by: isNullOr(isHoldings) })),
   ),
+  remained: isAbsentOr(isShape<Remained>({ workers: isCount, before: isHoldings, left: isHoldings })),
 });
 
 const isCounts = isShape<CanaryCounts>({ connections: isNumber, requests: isNumber });
@@ -72,6 +75,13 @@ const isWellFormed = isShape<Report>({
   ),
   canary: isAbsentOr(isListOf(isCanary)),
   soak: isAbsentOr(isTrial),
+  evidence: isAbsentOr(
+    isShape<EvidenceReport>({
+      folder: isText,
+      files: isListOf(isShape<EvidenceReport['files'][number]>({ name: isText, bytes: isCount })),
+      missing: isListOf(isShape<EvidenceReport['missing'][number]>({ what: isText, reason: isText })),
+    }),
+  ),
   peak: isShape<Report['peak']>({ rssBytes: isNumber, fds: isNumber }),
 });
 

@@ -2,11 +2,13 @@
  * Says whether a snapshot is one that `Inventory.restore` can follow, before anything is restored from it: after `yours`
  * there is nobody left to go back to.
  */
+
 import type { ListenAddress, StateAbility } from '../channel/messages.js';
 import { RULE_STATES, type RuleRecord } from '../circuit/rule.js';
 import { isOutcome } from '../control/check-line.js';
 import type { Restart } from '../healing/budget.js';
 import { CAUSES } from '../healing/rules.js';
+import type { AgeRecord } from '../health/growth.js';
 import { LEVELS } from '../health/levels.js';
 import type { Trust } from '../health/trust.js';
 import type { Target } from '../release/current.js';
@@ -241,6 +243,7 @@ const isWellFormed = isShape<Snapshot & Secrets>({
   rules: isAbsentOr(isListOf(isRule)),
   mirrored: isAbsentOr(isFlag),
   oomKills: isAbsentOr(isNullOr(isCount)),
+  ages: isAbsentOr(isListOf(isShape<AgeRecord>({ generation: isCount, workers: isCount, counts: isMapOf(isNumber) }))),
   tickets: isAbsentOr(isNullOr(isTickets)),
 });
 

@@ -2,8 +2,10 @@
  * The inventory: all that makes the service live. A supervisor is replaceable because everything that it must not lose
  * is in here and can be written down as plain data with a list of named descriptors, and restored from the two.
  */
+
 import type { RuleRecord } from '../circuit/rule.js';
 import type { ReloadOutcome } from '../control/messages.js';
+import type { AgeRecord } from '../health/growth.js';
 import { type Fd, native } from '../native.js';
 import type { Release } from '../release/release.js';
 import type { AdminRecord } from './admin-socket.js';
@@ -50,6 +52,8 @@ export interface Snapshot {
   readonly mirrored?: boolean;
   /** How many processes the kernel had killed for memory in the service's control group; null where nobody counts. */
   readonly oomKills?: number | null;
+  /** What generations held when they were a minute old, the oldest first. */
+  readonly ages?: readonly AgeRecord[];
 }
 
 /** What a takeover hands on and no file may ever hold. */

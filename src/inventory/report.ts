@@ -7,6 +7,8 @@
 import type { DrainTally, Holdings } from '../channel/messages.js';
 import type { TrialFigures } from '../health/figures.js';
 
+import type { Remained } from './remained.js';
+
 export const REPORT_VERSION = 1;
 
 /**
@@ -49,6 +51,8 @@ export interface DrainReport {
   readonly workers: { timedOut: number; killed: number; lost: number };
   /** What held the workers that did not end in time; absent where all did. */
   held?: Held[];
+  /** Of its workers that drained in time; absent where none has said. */
+  remained?: Remained;
 }
 
 /** What held a worker that did not end in time, as far as it said. */
@@ -102,6 +106,15 @@ export interface TrialReport {
   readonly incumbent: TrialFigures;
 }
 
+/** What is kept of the candidate, which failed. */
+export interface EvidenceReport {
+  /** Absolute. */
+  readonly folder: string;
+  readonly files: readonly { readonly name: string; readonly bytes: number }[];
+  /** What was asked for and could not be had. */
+  readonly missing: readonly { readonly what: string; readonly reason: string }[];
+}
+
 export interface Report {
   readonly version: typeof REPORT_VERSION;
   readonly number: number;
@@ -126,6 +139,8 @@ export interface Report {
   canary?: readonly CanaryReport[];
   /** Absent where there was none, or it had hardly begun. */
   soak?: TrialReport;
+  /** Absent where none was asked for, or it is still being gathered. */
+  evidence?: EvidenceReport;
   /** The highest that was seen, looked at when a phase begins, at the end, and whenever state has moved. */
   readonly peak: {
     /**

@@ -12,6 +12,8 @@ import type { Diversion } from '../channel/diversion.js';
 import type {
   Accepts,
   DrainTally,
+  EvidenceKind,
+  Examined,
   FromWorker,
   Holdings,
   Idle,
@@ -130,6 +132,7 @@ export class Worker {
   readonly #notify: NotifyListener | null;
   readonly #measuring = new Questions<Measures>();
   readonly #holding = new Questions<Holdings>();
+  readonly #examining = new Questions<Examined>();
   readonly #checking = new Questions<readonly CheckResult[]>();
 
   constructor(record: WorkerRecord, descriptors: WorkerDescriptors, events: WorkerEvents) {
@@ -402,6 +405,18 @@ export class Worker {
     return this.#checking.ask(id, timeoutMs + CHECK_GRACE_MS, () => this.#send(question));
   }
 
+  /** Has it write what is named into that file; null where it does not say in time, for its event loop is blocked. */
+  examine(
+    what: EvidenceKind,
+    path: string,
+    { maxBytes, durationMs, timeoutMs }: { maxBytes: number; durationMs: number; timeoutMs: number },
+  ): Promise<Examined | null> {
+    if (this.#channel === null || this.#channel.closed) return Promise.resolve(null);
+    const id = this.#nextId++;
+    const question: ToWorker = { type: 'examine', id, what, path, maxBytes, durationMs };
+    return this.#examining.ask(id, timeoutMs, () => this.#send(question));
+  }
+
   /** Stops and starts reading what it says, around a takeover. */
   freeze(): void {
     this.#channel?.pause();
@@ -496,6 +511,9 @@ export class Worker {
       case 'holdings':
         this.#holding.answer(message.id, message);
         return;
+      case 'examined':
+        this.#examining.answer(message.id, message);
+        return;
       case 'checks':
         this.#checks = new Set(message.names);
         return;
@@ -525,6 +543,7 @@ export class Worker {
     this.#measuring.end();
     this.#holding.end();
     this.#checking.end();
+    this.#examining.end();
     // What it said last may still wait in the socket: the reason of the exit above all.
     this.#channel?.drainReads();
     this.#channel?.close();

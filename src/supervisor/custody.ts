@@ -10,12 +10,15 @@ import type { Attempts } from './attempts.js';
 import type { Degrading } from './degrading.js';
 import type { Doors } from './doors.js';
 import type { Drainer } from './drainer.js';
+import type { Evidence } from './evidence.js';
+import type { GrowthWatch } from './growth-watch.js';
 import type { HealthAnswers } from './health-answers.js';
 import type { HealthKeeper } from './health-keeper.js';
 import type { Leftovers } from './leftovers.js';
 import type { Listening } from './listening.js';
 import type { OomWatch } from './oom-watch.js';
 import type { Probes } from './probes.js';
+import type { Remains } from './remains.js';
 import type { Reporter } from './reporter.js';
 import type { Restarter } from './restarter.js';
 import type { Situation } from './situation.js';
@@ -39,6 +42,9 @@ export interface CustodyHost {
   readonly leftovers: Leftovers;
   readonly listening: Listening;
   readonly mirror: Mirror;
+  readonly evidence: Evidence;
+  readonly growth: GrowthWatch;
+  readonly remains: Remains;
   readonly oom: OomWatch;
   readonly probes: Probes;
   readonly reporter: Reporter;
@@ -63,6 +69,8 @@ export class Custody {
   activate(): void {
     const { announce, degrading, drainer, health, probes, restarter, tickets } = this.#host;
     degrading.activate();
+    this.#host.evidence.activate();
+    this.#host.growth.activate();
     drainer.activate();
     tickets.activate();
     restarter.activate();
@@ -82,6 +90,10 @@ export class Custody {
     probes.freeze();
     healthAnswers.freeze();
     degrading.freeze();
+    // First: it lets go of those that the drainer would hold.
+    this.#host.evidence.freeze();
+    this.#host.remains.freeze();
+    this.#host.growth.freeze();
     drainer.freeze();
     restarter.freeze();
     tickets.freeze();
@@ -131,6 +143,7 @@ export class Custody {
       rules: degrading.record,
       mirrored: true,
       oomKills: oom.record,
+      ages: this.#host.growth.record,
       tickets: tickets.record,
     };
     return { state: { ...state, ...extra }, fds };

@@ -29,6 +29,8 @@ export interface DrainerHost {
   /** It does not end in time, and this is what holds it. */
   held(worker: Worker, held: Held): void;
   killed(worker: Worker): void;
+  /** Whether a worker that would be told to end is still needed; `release` is called when it is no more. */
+  holds(worker: Worker): boolean;
   /** A generation has ended and is out of the inventory. */
   gone(generation: Generation): void;
 }
@@ -56,6 +58,8 @@ export class Drainer {
   readonly #timers = new Map<number, NodeJS.Timeout[]>();
   /** Who is about to be asked what holds it, before it is killed. */
   readonly #asking = new Map<Worker, NodeJS.Timeout>();
+  /** Needed still, and to be told to end when not. */
+  readonly #needed = new Set<Worker>();
   /** Raised by each freeze, so that what waits for a worker's answer across one does nothing. */
   #season = 0;
 
@@ -126,7 +130,8 @@ export class Drainer {
           const killTimeoutMs = this.#killTimeoutMs(worker);
           worker.process.killAfter(killTimeoutMs, () => this.#told(worker));
           this.#askBeforeKill(worker, killTimeoutMs);
-        } else this.moved(worker);
+        } else if (NEVER_ACCEPTED.has(worker.phase)) this.#stop(worker);
+        else this.moved(worker);
       }
       this.#endIfEmpty(generation);
     }
@@ -139,6 +144,12 @@ export class Drainer {
     this.#timers.clear();
     for (const timer of this.#asking.values()) clearTimeout(timer);
     this.#asking.clear();
+    this.#needed.clear();
+  }
+
+  /** It is needed no more, if it was. */
+  release(worker: Worker): void {
+    if (this.#needed.delete(worker) && worker.process.alive && worker.phase !== 'stopping') this.#stop(worker);
   }
 
   /** A worker of a draining generation has moved to another phase. */
@@ -150,6 +161,7 @@ export class Drainer {
   exited(generation: Generation, worker: Worker): void {
     clearTimeout(this.#asking.get(worker));
     this.#asking.delete(worker);
+    this.#needed.delete(worker);
     this.#endIfEmpty(generation);
   }
 
@@ -169,6 +181,11 @@ export class Drainer {
   }
 
   #stop(worker: Worker, killTimeoutMs = this.#killTimeoutMs(worker)): void {
+    if (this.#host.holds(worker)) {
+      this.#needed.add(worker);
+      return;
+    }
+    this.#needed.delete(worker);
     worker.stop(killTimeoutMs, () => this.#told(worker));
     this.#askBeforeKill(worker, killTimeoutMs);
   }
@@ -229,7 +246,9 @@ export class Drainer {
   }
 
   #timeIsUp(generation: Generation): void {
-    const waiting = [...generation.workers.values()].filter(({ phase }) => phase !== 'stopping');
+    const waiting = [...generation.workers.values()].filter(
+      (worker) => worker.phase !== 'stopping' && !this.#needed.has(worker),
+    );
     if (waiting.length === 0) return;
     const hurried = generation.hurry !== null && generation.hurry.termAtMs < (generation.drainUntilMs ?? 0);
     this.#host.log.warn(

@@ -4,15 +4,17 @@
  *
  * Memory and descriptors are looked at when a phase begins, never by a timer: a report must cost nothing between reloads.
  */
-import type { DrainTally } from '../channel/messages.js';
+import type { DrainTally, Holdings } from '../channel/messages.js';
 import type { ReloadOutcome } from '../control/messages.js';
 import type { Generation } from '../inventory/generation.js';
+import { addRemained } from '../inventory/remained.js';
 import {
   addTally,
   beginDrain,
   type CanaryReport,
   type CutCause,
   type DrainReport,
+  type EvidenceReport,
   endDrain,
   enterPhase,
   type Held,
@@ -173,6 +175,27 @@ export class Reporter {
     });
   }
 
+  /** A worker that drained in time has said what it held before, and what is left of it. */
+  remained(generation: number, before: Holdings, left: Holdings): void {
+    this.#each(generation, (drain) => {
+      drain.remained = addRemained(drain.remained, before, left);
+    });
+  }
+
+  /** What is kept of a candidate; it may come when the report is complete, because nothing was left to drain. */
+  evidence(generation: number, evidence: EvidenceReport): void {
+    const open = this.#open.find(({ report }) => report.to === generation);
+    if (open !== undefined) {
+      open.report.evidence = evidence;
+      if (open.report.verdict !== null) this.#write(open.report);
+      return;
+    }
+    const report = this.#files.read(this.#last);
+    if (report?.to !== generation) return;
+    report.evidence = evidence;
+    this.#write(report);
+  }
+
   killed(generation: number): void {
     this.#each(generation, ({ workers }) => {
       workers.killed++;
@@ -211,6 +234,14 @@ export class Reporter {
   #settle(open: OpenReport): void {
     const { report } = open;
     if (report.verdict === null) return;
+    this.#write(report);
+    if (!isComplete(report)) return;
+    this.#open = this.#open.filter((other) => other !== open);
+    this.#summarize(report);
+    this.#onComplete(report);
+  }
+
+  #write(report: Report): void {
     try {
       this.#files.write(report);
     } catch (error) {
@@ -220,10 +251,6 @@ export class Reporter {
         `report ${report.number} could not be written: ${message}`,
       );
     }
-    if (!isComplete(report)) return;
-    this.#open = this.#open.filter((other) => other !== open);
-    this.#summarize(report);
-    this.#onComplete(report);
   }
 
   #summarize(report: Report): void {

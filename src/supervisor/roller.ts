@@ -70,6 +70,8 @@ export interface RollerHost {
   /** What a worker says of itself now; null where nothing can be said. */
   check(worker: Worker): Promise<Sample | null>;
   record(generation: Generation): void;
+  /** The candidate is to be taken back; what is kept of it, for the end of the verdict. */
+  failed(candidate: Generation, cause: BatondError | null, kind: RollRequest['kind']): string | null;
   /** A generation is replaced. It is on record when this returns, and knows nothing of it yet. */
   retire(generation: Generation | null): void;
   drain(generation: Generation): void;
@@ -98,6 +100,8 @@ export class Roller {
   #deadline: NodeJS.Timeout | null = null;
   readonly #progress = new Progress();
   #opened = false;
+  /** Of a candidate that failed: see RollerHost.failed. */
+  #kept: string | null = null;
   #transfer: StateTransfer | null = null;
   #canary: Canary | null = null;
   #trial: CanaryTrial | null = null;
@@ -453,6 +457,7 @@ export class Roller {
     this.#step('rollback', `${this.#runner.cause?.message ?? 'the reload failed'}; ${staying}`);
     this.#arm(ANSWER_TIMEOUT_MS, () => this.#runner.post('timedOut'));
     this.#host.inventory.listeners.setShares(0);
+    this.#kept = this.#host.failed(this.#candidate!, this.#runner.cause, this.#request!.kind);
     const workers = incumbent?.coreWorkers ?? [];
     // One that its readiness probe holds back stays so, as long as another accepts.
     const others = workers.some(({ phase, heldBack }) => !heldBack && RESUMABLE_PHASES.has(phase));
@@ -477,6 +482,8 @@ export class Roller {
     this.#candidate = null;
     this.#canary = null;
     this.#opened = false;
+    const kept = this.#kept;
+    this.#kept = null;
     const staying = serving === null ? 'nothing serves' : `generation ${serving} keeps serving`;
     request.done({
       ok: cause === null,
@@ -484,7 +491,7 @@ export class Roller {
       message:
         cause === null
           ? `generation ${candidate.number} (${candidate.release.label}) serves`
-          : `${cause.message}; ${staying}`,
+          : `${cause.message}; ${staying}${kept === null ? '' : `; ${kept}`}`,
       exitStatus: cause?.exitStatus ?? 0,
       generation: serving,
       at: Date.now(),

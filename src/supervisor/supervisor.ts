@@ -31,9 +31,11 @@ import { Deployment } from './deployment.js';
 import { Doors } from './doors.js';
 import { Drainer } from './drainer.js';
 import { Ending } from './ending.js';
+import { Evidence } from './evidence.js';
 import { FirstStart } from './first-start.js';
 import { goOn } from './going-on.js';
 import { GoodReleases } from './good-releases.js';
+import { GrowthWatch } from './growth-watch.js';
 import { Handover } from './handover.js';
 import { HealthAnswers } from './health-answers.js';
 import { HealthKeeper } from './health-keeper.js';
@@ -47,6 +49,7 @@ import { probe } from './probe.js';
 import { Probes } from './probes.js';
 import { Regret } from './regret.js';
 import { Reloads } from './reloads.js';
+import { Remains } from './remains.js';
 import { describeCut } from './report-words.js';
 import { Reporter } from './reporter.js';
 import { Restarter } from './restarter.js';
@@ -76,8 +79,10 @@ export class Supervisor {
   readonly #deployment: Deployment;
   readonly #drainer: Drainer;
   readonly #ending: Ending;
+  readonly #evidence: Evidence;
   readonly #firstStart: FirstStart;
   readonly #good: GoodReleases;
+  readonly #growth: GrowthWatch;
   readonly #handover: Handover;
   readonly #health: HealthKeeper;
   readonly #healthAnswers: HealthAnswers;
@@ -89,6 +94,7 @@ export class Supervisor {
   readonly #probes: Probes;
   readonly #regret: Regret;
   readonly #reloads: Reloads;
+  readonly #remains: Remains;
   readonly #reporter: Reporter;
   readonly #restarter: Restarter;
   readonly #roller: Roller;
@@ -177,6 +183,25 @@ export class Supervisor {
       workerPids: () => situation.inventory.workers().map((worker) => worker.process.pid),
       onComplete: (report) => this.#client.oldGone(report.number, describeCut(report)),
     });
+    this.#evidence = new Evidence({
+      config: config.evidence,
+      stateDirectory: paths.stateDirectory,
+      log,
+      stopping: () => situation.stopping,
+      release: (worker) => this.#drainer.release(worker),
+      gathered: (generation, report) => this.#reporter.evidence(generation, report),
+    });
+    this.#remains = new Remains({
+      stopping: () => situation.stopping,
+      release: (worker) => this.#drainer.release(worker),
+      found: ({ generation }, before, left) => this.#reporter.remained(generation, before, left),
+    });
+    this.#growth = new GrowthWatch({
+      get inventory() {
+        return situation.inventory;
+      },
+      log,
+    });
     this.#drainer = new Drainer({
       get inventory() {
         return situation.inventory;
@@ -184,12 +209,19 @@ export class Supervisor {
       log,
       drainTimeoutMs: config.upgrade.drainTimeoutMs,
       killTimeoutMs: config.stop.killTimeoutMs,
-      begun: ({ number }) => this.#reporter.drains(number),
+      begun: (generation) => {
+        this.#reporter.drains(generation.number);
+        this.#remains.begun(generation);
+      },
       settle: () => this.#mirror.flush(),
       timedOut: ({ generation }, cause, connections) => this.#reporter.timedOut(generation, cause, connections),
       held: ({ generation }, held) => this.#reporter.held(generation, held),
       killed: ({ generation }) => this.#reporter.killed(generation),
-      gone: (generation) => this.#workforce.gone(generation),
+      holds: (worker) => this.#evidence.holds(worker) || this.#remains.holds(worker),
+      gone: (generation) => {
+        this.#evidence.forget(generation);
+        this.#workforce.gone(generation);
+      },
     });
     this.#restarter = new Restarter({
       get inventory() {
@@ -225,6 +257,7 @@ export class Supervisor {
       whyNot: (candidate) => this.#probes.whyNot(candidate),
       settle: () => this.#mirror.flush(),
       check: (worker) => this.#healthAnswers.look(worker),
+      failed: (candidate, cause, kind) => this.#evidence.failed(candidate, cause, kind),
       record: ({ release }) => {
         this.#good.add(release);
         options.committed(release);
@@ -232,6 +265,8 @@ export class Supervisor {
       retire: (generation) => this.#workforce.retire(generation),
       drain: (generation) => this.#drainer.drain(generation, situation.stopping ? 'close' : 'move'),
       promoted: (generation) => {
+        this.#evidence.forget(generation);
+        this.#growth.activate();
         this.#restarter.activate();
         this.#probes.promoted(generation);
         this.#health.update();
@@ -278,7 +313,9 @@ export class Supervisor {
       degrading: this.#degrading,
       deployment: this.#deployment,
       drainer: this.#drainer,
+      evidence: this.#evidence,
       good: this.#good,
+      growth: this.#growth,
       handover: this.#handover,
       health: this.#health,
       healthAnswers: this.#healthAnswers,
@@ -288,6 +325,7 @@ export class Supervisor {
       mirror: this.#mirror,
       oom: this.#oom,
       probes: this.#probes,
+      remains: this.#remains,
       reporter: this.#reporter,
       reports,
       restarter: this.#restarter,
@@ -350,6 +388,7 @@ export class Supervisor {
     const { inventory, options } = this.#situation;
     this.#mirror.begin([]);
     this.#admin.resume();
+    this.#evidence.activate();
     this.#health.activate();
     this.#probes.activate();
     for (const one of activated) adoptActivated(one, inventory.listeners, options.log);
@@ -433,6 +472,7 @@ export class Supervisor {
     this.#situation.inventory = Inventory.restore(state, fds, runtimeDirectory, this.#workforce.events);
     if (state.reports !== undefined) this.#reporter.restore(state.reports);
     this.#attempts.noOldAfterMs = state.noOldAfterMs ?? null;
+    this.#growth.restore(state.ages ?? []);
     this.#oom.restore(state.oomKills ?? null);
     this.#degrading.restore(state.rules ?? []);
     this.#tickets.restore(state.tickets ?? null);

@@ -9,6 +9,7 @@ import { describeExit, type Exit } from '../process/process.js';
 import type { Attempts } from './attempts.js';
 import type { Drainer } from './drainer.js';
 import type { Ending } from './ending.js';
+import type { Evidence } from './evidence.js';
 import type { HealthKeeper } from './health-keeper.js';
 import { judgeEnd } from './judge-end.js';
 import type { Listening } from './listening.js';
@@ -30,6 +31,7 @@ const ARRIVED: ReadonlySet<Phase> = new Set(['ready', 'trusted']);
 export interface WorkforceHost {
   readonly attempts: Attempts;
   readonly drainer: Drainer;
+  readonly evidence: Evidence;
   readonly ending: Ending;
   readonly health: HealthKeeper;
   readonly listening: Listening;
@@ -176,6 +178,7 @@ export class Workforce {
       `worker ${worker.id} is gone`,
     );
     probes.exited(worker);
+    if (generation.role !== 'incumbent') this.#host.evidence.exited(worker, exit);
     if (generation.role === 'candidate') roller.candidateExited(worker, exit);
     else if (generation.role === 'draining') {
       if (worker.phase === 'draining') reporter.lost(generation.number);

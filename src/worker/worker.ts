@@ -143,6 +143,10 @@ function run(start: WorkerStart): void {
       case 'check':
         void health.asked(message);
         break;
+      case 'examine':
+        // Hardly anybody is ever asked this.
+        void import('./examine.js').then(({ examine }) => examine(message, channel));
+        break;
       case 'tickets':
         tickets.use(Buffer.from(message.secret, 'base64'));
         break;

@@ -77,6 +77,7 @@ const fromWorker = messages(
     'checks',
     'checked',
     'holdings',
+    'examined',
   ],
   {
     resources: named,
@@ -91,7 +92,7 @@ const fromWorker = messages(
     bytes: number,
     ms: number,
     tooLargeBytes: fc.option(number),
-    reason: text,
+    reason: fc.option(text),
     version: number,
     node: text,
     canaries: fc.oneof(fc.boolean(), number),
@@ -139,6 +140,7 @@ fuzz('channel: from a worker', fromWorker, (input) => {
     expect([...message.latency, message.errors, message.aborted].every((count) => count >= 0)).toBe(true);
     expect(message.delay?.over ?? noLatency()).toHaveLength(LATENCY_BUCKETS);
   }
+  if (message.type === 'examined') expect((message.bytes === null) === (message.reason !== null)).toBe(true);
   if (message.type === 'drained') expect(Object.values(message.tally).every(Number.isFinite)).toBe(true);
 });
 
@@ -173,6 +175,7 @@ const toWorker = messages(
     'inject',
     'check',
     'resources',
+    'examine',
   ],
   {
     names: fc.option(fc.array(text, { maxLength: 5 })),
@@ -181,6 +184,9 @@ const toWorker = messages(
     on: accepts,
     name: text,
     code: text,
+    what: fc.constantFrom('heap', 'report', 'cpu', 'core'),
+    path: text,
+    durationMs: number,
     idle: fc.constantFrom('move', 'wait', 'close', 'never'),
     timeoutMs: number,
     peer: text,

@@ -58,6 +58,7 @@ const held = fc.record({
   before: fc.constantFrom('SIGTERM' as const, 'SIGKILL' as const),
   by: or(fc.record({ resources: counts, gauges: counts, listeners: counts })),
 });
+const holdings = fc.record({ resources: counts, gauges: counts, listeners: counts });
 const drain = fc.record(
   {
     generation: count,
@@ -68,6 +69,7 @@ const drain = fc.record(
     cut: fc.record({ idle: count, drainTimeout: count, noOldAfter: count }),
     workers: fc.record({ timedOut: count, killed: count, lost: count }),
     held: fc.array(held, { maxLength: 2 }),
+    remained: fc.record({ workers: count, before: holdings, left: holdings }),
   },
   { requiredKeys: ['generation', 'ms', 'moved', 'finished', 'told', 'cut', 'workers'] },
 );
@@ -96,11 +98,17 @@ const figures = fc.record({
   growth: or(ms),
 });
 
-export const report: fc.Arbitrary<Report> = fc.record({
+const evidence = fc.record({
+  folder: short,
+  files: list(fc.record({ name: short, bytes: count })),
+  missing: list(fc.record({ what: short, reason: short })),
+});
+
+const reported = {
   canary: list(fc.record({ share: count, match: or(short), ms, candidate: served, incumbent: served })),
   version: fc.constant(REPORT_VERSION),
   number: count,
-  kind: fc.constantFrom('reload', 'rollback', 'regret'),
+  kind: fc.constantFrom('reload' as const, 'rollback', 'regret'),
   startedAt: ms,
   from: or(count),
   to: or(count),
@@ -111,7 +119,11 @@ export const report: fc.Arbitrary<Report> = fc.record({
   drains: list(drain),
   soak: fc.record({ forMs: ms, ms, failed: or(short), candidate: figures, incumbent: figures }),
   peak: fc.record({ rssBytes: count, fds: count }),
-});
+};
+export const report: fc.Arbitrary<Report> = fc.record(
+  { ...reported, evidence },
+  { requiredKeys: Object.keys(reported) as (keyof typeof reported)[] },
+);
 
 const open: fc.Arbitrary<OpenReport> = fc.record({
   report,
@@ -265,6 +277,7 @@ export const snapshot: fc.Arbitrary<Snapshot & Secrets> = fc.record(
     attempt: or(attempt),
     tried: or(short),
     oomKills: or(count),
+    ages: list(fc.record({ generation: count, workers: count, counts })),
     admin: door,
     agent: door,
     rules: list(

@@ -139,6 +139,27 @@ test('a worker that does not end names what holds it, before SIGTERM and before 
   expect((await service.batond('report')).stdout).toMatch(/\n {2}held +worker g1s0 before SIGKILL: it is held by/);
 });
 
+test('what an old generation still had when its last connection had gone is told, and its sockets are not among it', async () => {
+  await using service = await HostedService.start({
+    app: 'holds-on',
+    workers: 2,
+    toml: '[stop]\nkill_timeout = "300ms"',
+    env: { LIBRARY: join(ROOT, 'dist/index.js') },
+  });
+  service.deploy('answers');
+  expect((await service.reload()).status).toBe(0);
+  await service.untilDrained();
+  const { remained } = (await report(service)).drains[0]!;
+  expect(remained, service.log).toEqual({
+    workers: 2,
+    before: { resources: { Timeout: 4 }, gauges: { 'db.pool': 8 }, listeners: {} },
+    left: { resources: { Timeout: 4 }, gauges: { 'db.pool': 8 }, listeners: {} },
+  });
+  expect((await service.batond('report')).stdout).toContain(
+    'left        by 2 workers that had drained: Timeout 4 of 4, db.pool 8 of 8',
+  );
+});
+
 test('the numbers go on after a restart of the service', async () => {
   await using service = await HostedService.start();
   await service.reload();

@@ -10,6 +10,7 @@ const TOLD = new Set([
   'inventory/after-death.ts', // when the verdict was given
   'inventory/inventory.ts', // when the service was first started
   'inventory/report.ts', // when the reload began
+  'supervisor/evidence.ts', // the name of a folder
   'supervisor/going-on.ts', // when the verdict was given
   'supervisor/roller.ts', // when the verdict was given
   'supervisor/start-config.ts', // when a configuration was good

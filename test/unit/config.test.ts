@@ -57,11 +57,11 @@ const BAD_VALUES: readonly (readonly [toml: string, message: string])[] = [
   ['[stop]\nbanana = 1', '3: stop.banana: unknown key; known here are kill_timeout'],
   [
     'banana = 1',
-    '2: banana: unknown key; known at the top are name, entry, args, command, runtime, runtime_args, directory, workers, ready, env, listener, on_dependency_failure, service, healing, upgrade, soak, release, hooks, degrade, stop, restart, probe, health, admin, control, log',
+    '2: banana: unknown key; known at the top are name, entry, args, command, runtime, runtime_args, directory, workers, ready, env, listener, on_dependency_failure, service, healing, upgrade, soak, evidence, release, hooks, degrade, stop, restart, probe, health, admin, control, log',
   ],
   [
     '"a b" = 1\nworkers = 1',
-    `2: "a b": unknown key; known at the top are ${'name, entry, args, command, runtime, runtime_args, directory, workers, ready, env, listener, on_dependency_failure, service, healing, upgrade, soak, release, hooks, degrade, stop, restart, probe, health, admin, control, log'}`,
+    `2: "a b": unknown key; known at the top are ${'name, entry, args, command, runtime, runtime_args, directory, workers, ready, env, listener, on_dependency_failure, service, healing, upgrade, soak, evidence, release, hooks, degrade, stop, restart, probe, health, admin, control, log'}`,
   ],
   ['upgrade.probee = "/"', '2: upgrade.probee: unknown key; did you mean probe?'],
   ['upgrade = { probee = "/" }', '2: upgrade.probee: unknown key; did you mean probe?'],
@@ -350,6 +350,19 @@ const BAD_VALUES: readonly (readonly [toml: string, message: string])[] = [
     '[[degrade]]\nwhen = "p99>1s"\nrun = []',
     '4: degrade[0].run: an empty list is not allowed: a list of strings, at least one',
   ],
+  // What is kept of a failure.
+  [
+    '[upgrade]\non_failure = "heap"',
+    '3: upgrade.on_failure: "heap" is not allowed: a list of "heap", "report", "cpu", each once at most',
+  ],
+  [
+    '[upgrade]\non_failure = ["heap", "core"]',
+    '3: upgrade.on_failure[1]: "core" is not allowed: a list of "heap", "report", "cpu", each once at most',
+  ],
+  [
+    '[upgrade]\non_failure = ["cpu", "cpu"]',
+    '3: upgrade.on_failure: a word is there twice: a list of "heap", "report", "cpu", each once at most',
+  ],
   // Freeze windows.
   [
     '[upgrade]\nfreeze = [{ from = "Friday", to = "Mon 06:00" }]',
@@ -574,6 +587,7 @@ describe('what comes out', () => {
       admission: { state: true, minIntervalMs: 0, freeze: [] },
       degrade: [],
       soak: { errorRatio: 0.005, p99Ms: 50, delayMs: 200, memoryGrowth: 5 * 2 ** 20 },
+      evidence: { onFailure: [], maxBytes: 512 * 2 ** 20, cpuMs: 5_000 },
       release: { current: null, debounceMs: 200, recheckMs: 30_000, verify: 'off', publicKey: null, revert: false },
       hooks: { preReload: null, postReload: null, onError: null, timeoutMs: 60_000 },
       stop: { killTimeoutMs: 5000 },
@@ -885,6 +899,7 @@ describe('the summary', () => {
       ['upgrade.admission', 'on', 'default'],
       ['upgrade.min_interval', '0s', 'default'],
       ['upgrade.freeze', 'never', 'default'],
+      ['upgrade.on_failure', 'nothing is kept', 'default'],
       ['release.current', 'none watched', 'default'],
       ['release.verify', 'off', 'default'],
       ['stop.kill_timeout', '5s', 'default'],

@@ -65,6 +65,7 @@ test('the last good configuration comes back as it was, and nobody else may read
 /** What an older batond has not written: the defaults then hold. */
 const YOUNGER: ReadonlySet<string> = new Set([
   'admission',
+  'evidence',
   'degrade',
   'probes',
   'health',
