@@ -134,6 +134,10 @@ fuzz('machines: the successor', script(eventsOf(SUCCESSOR)), (steps) => {
   expect(effects.includes('giveUp')).toBe(runner.state === 'over');
 });
 
+const ROLL_EFFECTS = Object.values(ROLL).flatMap((row) =>
+  Object.values(row).flatMap((cell) => ('effects' in cell ? cell.effects : [])),
+);
+
 /** An effect that throws is a broken invariant; what was posted before is still done, and in its order. */
 const thrower = fc.tuple(script<RollEvent>(eventsOf(ROLL)), fc.nat(30));
 
@@ -143,21 +147,7 @@ fuzz('machines: an effect throws', thrower, ([steps, at]) => {
   const act = () => {
     if (count++ === at) throw new Error('broken');
   };
-  const effects = Object.fromEntries(
-    [
-      ...[
-        'startCandidates',
-        'probeCandidates',
-        'passState',
-        'openCandidates',
-        'pauseIncumbents',
-        'soak',
-        'record',
-        'promote',
-      ],
-      ...['resumeIncumbents', 'dismissCandidates', 'reportDone', 'reportFailed'],
-    ].map((name) => [name, act]),
-  ) as Record<RollEffect, () => void>;
+  const effects = Object.fromEntries(ROLL_EFFECTS.map((name) => [name, act])) as Record<RollEffect, () => void>;
   const runner = new Runner<RollState, RollEvent, RollEffect, 'BUSY'>(ROLL, 'steady', {
     effects,
     refused: () => {},

@@ -28,7 +28,8 @@ describe('a supervisor that gets no more', () => {
     // The connection of whoever asks needs one.
     limitFiles(supervisor.pid, descriptorCount(supervisor.pid) + 1 + spare);
     service.deploy('answers');
-    const { status, verdict, stdout, stderr } = await service.reload();
+    // Asked for room first it would not even try.
+    const { status, verdict, stdout, stderr } = await service.reload({}, '--force');
     expect(status, stdout + stderr + service.log).toBe(1);
     limitFiles(supervisor.pid, Number(usual));
     expect(verdict, stderr).toMatchObject({ ok: false, generation: 1 });
@@ -52,7 +53,7 @@ describe('a supervisor that gets no more', () => {
       writeFileSync(join(group, 'cgroup.procs'), String(supervisor.pid));
       writeFileSync(join(group, 'pids.max'), readFileSync(join(group, 'pids.current')));
       service.deploy('answers');
-      const { status, verdict, stderr } = await service.reload();
+      const { status, verdict, stderr } = await service.reload({}, '--force');
       writeFileSync(join(group, 'pids.max'), 'max');
       expect(status, service.log).toBe(1);
       expect(verdict, stderr).toMatchObject({ ok: false, code: 'SUCCESSOR_NOT_STARTED', generation: 1 });

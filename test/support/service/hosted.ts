@@ -185,8 +185,8 @@ export class HostedService implements AsyncDisposable {
   }
 
   /** `env` is what the command has beside the environment of the service. */
-  async reload(env: NodeJS.ProcessEnv = {}): Promise<ReloadResult> {
-    const result = await batond(['reload', '--name', 'shop', '--json'], { ...this.env, ...env }, this.folder);
+  async reload(env: NodeJS.ProcessEnv = {}, ...flags: string[]): Promise<ReloadResult> {
+    const result = await batond(['reload', '--name', 'shop', '--json', ...flags], { ...this.env, ...env }, this.folder);
     const lines = result.stdout
       .trim()
       .split('\n')
