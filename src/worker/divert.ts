@@ -107,10 +107,15 @@ export class Divert {
     const own = native().dup(fd);
     try {
       const watcher = native().watch(own, { readable: true, writable: false }, ({ hangup }) => {
-        const { verdict, bytes } = look(own, diversion);
-        if (verdict !== 'more') this.#decide(held, verdict);
-        else if (hangup) this.#decide(held, false);
-        else native().setReceiveLowWater(own, bytes + 1);
+        try {
+          const { verdict, bytes } = look(own, diversion);
+          if (verdict !== 'more') this.#decide(held, verdict);
+          else if (hangup) this.#decide(held, false);
+          else native().setReceiveLowWater(own, bytes + 1);
+        } catch {
+          // A client that resets it is the app's to hear of, and nothing of ours may be thrown into the app.
+          this.#decide(held, false);
+        }
       });
       held.peek = { fd: own, watcher };
     } catch (error) {

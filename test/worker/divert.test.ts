@@ -109,7 +109,10 @@ test('what never says enough is the first worker’s after a second: silence, ha
 test('a client that ends before it has said anything, and one that ends its side behind its request', async () => {
   await using two = await Two.start(V2);
   const gone = await Client.connect(two.port);
+  // One that came later has been served, so that one has been accepted and is waited for.
+  expect(await answerOf(two, `${HEAD}\r\n`)).toBe(200);
   gone.socket.resetAndDestroy();
+  await two.incumbent.until('it is not waited for any more', () => null, untilAccepted(two, 2));
   using half = await Client.connect(two.port);
   half.socket.end(`${HEAD}X-Canary: v2\r\nConnection: close\r\n\r\n`);
   expect((await half.answer()).status).toBe(200);
