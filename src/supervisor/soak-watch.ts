@@ -150,7 +150,7 @@ export class SoakWatch implements Disposable {
     const askedMs = this.#now();
     if (askedMs - running.checkedMs < CHECK_EVERY_MS) return;
     running.checkedMs = askedMs;
-    const workers = [...running.candidate.workers.values()];
+    const workers = running.candidate.coreWorkers;
     const samples = await Promise.all(
       workers.map(async (worker) => [worker.id, await this.#options.check(worker)] as const),
     );

@@ -31,7 +31,7 @@ function serving(number: number, nature: Partial<Nature> = {}, phase: Phase = 'o
       return Promise.resolve(simulated.look(true).measures);
     },
   };
-  const generation = { number, mainWorkers: [worker] } as unknown as Generation;
+  const generation = { number, mainWorkers: [worker], coreWorkers: [worker] } as unknown as Generation;
   return {
     asked,
     generation,
