@@ -33,7 +33,7 @@ export class CandidateHealth {
   judge(over: boolean, nowMs: number): Failure | null {
     const [ill] = [...this.#health].find(([, { level }]) => level === 'UNHEALTHY') ?? [];
     if (ill !== undefined) {
-      return { rule: 'health', reason: `worker ${ill} is UNHEALTHY by what its app says of itself` };
+      return { rule: 'health', reason: `worker ${ill} is UNHEALTHY: its checks fail, or it does not answer` };
     }
     const trust = trustRatio(this.#trust, nowMs);
     if (!over || trust >= this.#rules.minTrust) return null;

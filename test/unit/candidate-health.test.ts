@@ -20,7 +20,7 @@ test('a candidate whose checks keep failing is not waited for', () => {
     return health.judge(false, second * 2_000)?.rule ?? null;
   });
   expect(found).toEqual([null, null, null, 'health']);
-  expect(health.judge(false, 8_000)?.reason).toBe('worker g2s1 is UNHEALTHY by what its app says of itself');
+  expect(health.judge(false, 8_000)?.reason).toBe('worker g2s1 is UNHEALTHY: its checks fail, or it does not answer');
 });
 
 test('one that was not well for long enough is not trusted in the end, and not before', () => {

@@ -40,7 +40,11 @@ export function expectedOutcomes({ cell, scenario, victim, signal }: Case): Outc
       }
       if (usual !== 'ok') return [usual, 'CANDIDATE_EXITED'];
       if (signal === 'SIGKILL') return ['CANDIDATE_EXITED', 'CANDIDATE_NOT_ANSWERING'];
-      return [cell.state === 'booting' ? 'CANDIDATE_NOT_ANSWERING' : 'CANDIDATE_NOT_OPENED'];
+      return [
+        cell.state === 'booting' ? 'CANDIDATE_NOT_ANSWERING' : 'CANDIDATE_NOT_OPENED',
+        // One that is watched is found out by its silence, where that is seen first.
+        ...(scenario.config === 'canary' || scenario.config === 'soak' ? ['SOAK_FAILED'] : []),
+      ];
   }
 }
 

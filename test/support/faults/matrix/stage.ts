@@ -27,7 +27,7 @@ export const WATCHDOG_MS = 6_000;
 export class Stage implements AsyncDisposable {
   readonly service: HostedService;
   /** What a supervisor that has nothing to do has open. */
-  readonly descriptors: number;
+  descriptors: number;
   readonly #config: string;
 
   private constructor(service: HostedService, descriptors: number) {
@@ -66,7 +66,11 @@ export class Stage implements AsyncDisposable {
   prepare({ app = 'answers', config }: Scenario): string {
     if (config === 'broken') this.service.writeConfig('name = "shop"\nworkers = = 2\n');
     if (config === 'renamed') this.service.writeConfig(this.#config.replace('"shop"', '"store"'));
-    if (config === 'canary') this.service.writeConfig(this.#config.replace('[upgrade]', `[upgrade]\n${CANARY}`));
+    if (config === 'canary') {
+      this.service.writeConfig(this.#config.replace('[upgrade]', `[upgrade]\n${CANARY}`));
+      // The listener has a second socket from its first canary on.
+      this.descriptors++;
+    }
     if (config === 'soak') this.service.writeConfig(this.#config.replace('[upgrade]', '[upgrade]\nsoak = "1s"'));
     return this.service.deploy(app);
   }
