@@ -358,6 +358,7 @@ export class Roller {
   /** It is kept until the switch, because incumbents go on accepting on their first sockets alone. */
   #endCanary(): void {
     this.#trial = null;
+    this.#soaking?.rest();
     this.#canary?.[Symbol.dispose]();
   }
 

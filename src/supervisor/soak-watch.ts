@@ -62,6 +62,8 @@ export class SoakWatch implements Disposable {
   readonly #baseline = new Baseline();
   readonly #sinceMs: number;
   #running: Running | null = null;
+  /** Of what was watched last, once it is not any more. */
+  #ended: TrialReport | null = null;
   #timer: NodeJS.Timeout | null = null;
   #looking: Promise<void> = Promise.resolve();
   #disposed = false;
@@ -88,6 +90,12 @@ export class SoakWatch implements Disposable {
     this.#lookNow();
   }
 
+  /** Leaves the candidate alone: what it is given to do now would look like a fault of its own. */
+  rest(): void {
+    this.#ended = this.report;
+    this.#running = null;
+  }
+
   /** Looks a last time, and judges by all that it has seen. */
   async end(): Promise<Failure | null> {
     const running = this.#running;
@@ -99,7 +107,7 @@ export class SoakWatch implements Disposable {
 
   /** The numbers of the trial, as far as it has come; null where there was none. */
   get report(): TrialReport | null {
-    if (this.#running === null) return null;
+    if (this.#running === null) return this.#ended;
     const { sinceMs, forMs, trial, failure } = this.#running;
     return {
       forMs,
@@ -142,7 +150,7 @@ export class SoakWatch implements Disposable {
     ]);
     if (this.#disposed) return;
     this.#baseline.add(incumbents);
-    if (running !== null) this.#judge(running, candidates);
+    if (running !== null && running === this.#running) this.#judge(running, candidates);
     this.#options.looked();
   }
 

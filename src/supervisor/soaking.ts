@@ -65,6 +65,12 @@ export class Soaking implements Disposable {
     this.#begin(candidate, 'canary', forMs);
   }
 
+  /** No share any more: state is restored next, and the switch follows, which have deadlines of their own. */
+  rest(): void {
+    this.#serves = false;
+    this.#watch?.rest();
+  }
+
   /** The candidate serves, and the incumbents stand by. */
   begin(candidate: Generation): void {
     const { forMs, step } = this.#options;

@@ -29,25 +29,31 @@ const OTHERS: readonly Bad[] = [
   { app: 'fails-one-in-fifty', code: 'SOAK_FAILED', reason: /requests failed/, seen: ['wrong'] },
 ];
 
-test.each(LONG ? [DIES, ...OTHERS] : [DIES])('$app', { timeout: 900_000 }, async ({ app, code, reason, seen }) => {
-  await using service = await HostedService.start({ toml: CANARY });
-  const load = await service.load({ modes: { fresh: { perSecond: LONG ? 600 : 400 } } });
-  const before = await load.snapshot();
-  const release = service.deploy(app);
-  const { verdict } = await service.reload();
-  expect(verdict, service.log).toMatchObject({ ok: false, code, generation: 1 });
-  expect(verdict?.message).toMatch(reason);
-  const after = await load.stop();
-  const { refused, timedOut, broken, outstanding } = after;
-  expect({ refused, timedOut, broken, outstanding }).toEqual({ refused: 0, timedOut: 0, broken: 0, outstanding: 0 });
-  for (const bucket of ['wrong', 'reset', 'cutShort'] as const) {
-    if (!seen.includes(bucket)) expect(after[bucket], bucket).toBe(0);
-  }
-  const answered = after.requests - before.requests;
-  const good = after.releases.find((one) => one.release === release)?.count ?? 0;
-  const ofIt = good + after.failures;
-  const expected = answered * 0.01;
-  console.log(`${app}: ${ofIt} of ${answered} answers were of the bad release; ${verdict?.message}`);
-  expect(ofIt).toBeLessThanOrEqual(expected + SIGMAS * Math.sqrt(expected * 0.99));
-  await service.expectNoLeftovers();
-});
+// The short run takes the one that only the watch finds out, soonest.
+test.each(LONG ? [DIES, ...OTHERS] : OTHERS.slice(0, 1))(
+  '$app',
+  { timeout: 900_000 },
+  async ({ app, code, reason, seen }) => {
+    await using service = await HostedService.start({ toml: CANARY });
+    const load = await service.load({ modes: { fresh: { perSecond: LONG ? 600 : 400 } } });
+    const before = await load.snapshot();
+    const release = service.deploy(app);
+    const { verdict } = await service.reload();
+    expect(verdict, service.log).toMatchObject({ ok: false, code, generation: 1 });
+    expect(verdict?.message).toMatch(reason);
+    const after = await load.stop();
+    const { refused, timedOut, broken, outstanding } = after;
+    expect({ refused, timedOut, broken, outstanding }).toEqual({ refused: 0, timedOut: 0, broken: 0, outstanding: 0 });
+    for (const bucket of ['wrong', 'reset', 'cutShort'] as const) {
+      if (!seen.includes(bucket)) expect(after[bucket], bucket).toBe(0);
+    }
+    const answered = after.requests - before.requests;
+    const good = after.releases.find((one) => one.release === release)?.count ?? 0;
+    const ofIt = good + after.failures;
+    const expected = answered * 0.01;
+    console.log(`${app}: ${ofIt} of ${answered} answers were of the bad release; ${verdict?.message}`);
+    expect(ofIt).toBeGreaterThan(0);
+    expect(ofIt).toBeLessThanOrEqual(expected + SIGMAS * Math.sqrt(expected * 0.99));
+    await service.expectNoLeftovers();
+  },
+);

@@ -136,6 +136,21 @@ describe('the watch of a trial', () => {
     expect(failures.map(({ rule }) => rule)).toEqual(['health']);
   });
 
+  test('leaves a candidate alone between a canary and its trial, and knows what came of it', async () => {
+    watching(serving(1));
+    await vi.advanceTimersByTimeAsync(3_400);
+    const candidate = serving(2);
+    const { failures } = trying(candidate, 600_000);
+    await vi.advanceTimersByTimeAsync(1_000);
+    watch.rest();
+    says.set('g2s0', 'failed');
+    const asked = candidate.asked.length;
+    await vi.advanceTimersByTimeAsync(20_000);
+    expect(candidate.asked).toHaveLength(asked);
+    expect(failures).toEqual([]);
+    expect(watch.report).toMatchObject({ forMs: 600_000, failed: null });
+  });
+
   test('says once, and as soon as it is clear, what speaks against the candidate', async () => {
     watching(serving(1));
     await vi.advanceTimersByTimeAsync(3_400);
