@@ -12,6 +12,7 @@ import { formatLogLine, wantsColor } from './log-format.js';
 import { JOURNAL_SOCKET, JournalDestination } from './systemd/journal.js';
 import { isJournalStream } from './systemd/journal-stream.js';
 import { LineWriter } from './systemd/line-writer.js';
+import { messageIdOf } from './systemd/message-ids.js';
 
 /** `level` may be set while it runs. */
 export type Log = Logger;
@@ -65,7 +66,7 @@ export function createLog({ name, level, env, stdout = 1 }: LogOptions): Log {
 
 function destination(name: string, env: NodeJS.ProcessEnv, stdout: number): { write(line: string): void } {
   if (isJournalStream(env, [stdout, 2]) && existsSync(JOURNAL_SOCKET)) {
-    return new JournalDestination({ identifier: name, fields: LOG_FIELDS });
+    return new JournalDestination({ identifier: name, fields: LOG_FIELDS, messageIdOf });
   }
   const writer = new LineWriter(stdout);
   if (!isatty(stdout)) return writer;

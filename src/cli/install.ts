@@ -43,8 +43,9 @@ export function registerInstall(program: Command): void {
       const request = await requestOf({ ...options, entry, args }, options, self);
       const plan = planInstall(request, { now: options.now === true, force: options.force === true });
       const dryRun = options.dryRun === true;
-      if (!dryRun) carryOut(plan);
+      const unexplained = dryRun ? null : carryOut(plan);
       const hints = await hintsOf(request, plan, options);
+      if (unexplained !== null) hints.push(`journalctl -x will not explain what batond says: ${unexplained}`);
       const report = { ...factsOf(plan, commandText), dryRun, hints };
       process.stdout.write(options.json === true ? `${JSON.stringify(report, null, 2)}\n` : describe(report));
     });
@@ -127,6 +128,7 @@ async function hintsOf(request: UnitRequest, plan: InstallPlan, options: Install
   const service = `${plan.name}.service`;
   const beside = (request.config.processes ?? []).map(({ name, tier }) => `${name} (${tier})`);
   if (beside.length > 0) hints.push(`Beside the main program it runs ${beside.join(', ')}.`);
+  if (scope === 'user') hints.push('journalctl -x explains nothing of it: its catalog is that of the system.');
   if (!plan.verified) hints.push('The unit was not checked: systemd-analyze is not installed.');
   if (scope === 'system' && user === null) hints.push('It runs as root: --user names an account with less power.');
   if (/\/(_npx|\.npm|dlx)[-/]/.test(self.main)) {
@@ -155,6 +157,7 @@ interface Report {
     readonly diff: readonly string[];
     readonly text: string;
   }[];
+  readonly catalog: InstallPlan['catalog'];
   readonly commands: readonly string[];
   readonly hints: readonly string[];
 }
@@ -168,16 +171,21 @@ function factsOf(plan: InstallPlan, commandText: (scope: Scope, args: readonly s
     text: body,
   }));
   const commands = [...plan.before, ...plan.after, ...plan.start].map((args) => commandText(plan.scope, args));
-  return { name: plan.name, units: [...removed, ...written], commands };
+  const { name, catalog } = plan;
+  const update = catalog === null || catalog.change === 'unchanged' ? [] : ['journalctl --update-catalog'];
+  return { name, units: [...removed, ...written], catalog, commands: [...commands, ...update] };
 }
 
-function describe({ units, commands, hints, dryRun }: Report): string {
+function describe({ units, catalog, commands, hints, dryRun }: Report): string {
   const lines: string[] = [];
-  for (const { path, change, diff, text } of units) {
+  const say = (path: string, change: string) =>
     lines.push(dryRun && change !== 'unchanged' ? `${path} would be ${change}` : `${path} ${change}`);
+  for (const { path, change, diff, text } of units) {
+    say(path, change);
     lines.push(...diff.map((line) => `  ${line}`));
     if (dryRun && change === 'made') lines.push('', text);
   }
+  if (catalog !== null) say(catalog.path, catalog.change);
   lines.push(...commands.map((command) => `${dryRun ? 'would run' : 'ran'} ${command}`));
   return `${[...lines, ...hints].join('\n')}\n`;
 }

@@ -1,6 +1,7 @@
 /** The facts of a unit, for unit.ts; null where no systemd knows such a unit. */
 import { statSync } from 'node:fs';
 import type { Status } from '../control/messages.js';
+import { catalogState } from '../systemd/catalog.js';
 import { ownUnits } from '../systemd/installed-units.js';
 import { showUnit, systemdVersion } from '../systemd/systemctl.js';
 import type { Scope } from '../systemd/unit-files.js';
@@ -52,6 +53,7 @@ function factsOf(
     unit,
     scope,
     made: own === undefined ? null : { intact: own.intact, drift },
+    catalog: own === undefined || scope === 'user' ? null : catalogState(),
     properties,
     changedAt: Math.max(0, ...changes) || null,
     size: status === null ? null : sizeOf(status),

@@ -1,4 +1,5 @@
 /** What batond needs of its unit, and what became of it since it was installed: judges over facts of read-unit.ts. */
+import type { CatalogState } from '../systemd/catalog.js';
 import type { Scope } from '../systemd/unit-files.js';
 import { about, type Finding } from './finding.js';
 
@@ -13,6 +14,8 @@ export interface UnitFacts {
     /** Settings that an install of today would write otherwise, as lines with "+" and "-" before them. */
     readonly drift: readonly string[];
   } | null;
+  /** What `journalctl -x` knows of our entries; null where batond has not installed it, or not for the system. */
+  readonly catalog: CatalogState | null;
   /** As systemctl shows them. */
   readonly properties: Readonly<Record<string, string>>;
   /** When the newest of its files was changed, in milliseconds since the epoch; null where none can be read. */
@@ -22,7 +25,14 @@ export interface UnitFacts {
 }
 
 export function judgeUnit(facts: UnitFacts): Finding[] {
-  return [judgeFile(facts), judgeLoaded(facts), judgeSettings(facts), judgeStore(facts), judgeTasks(facts)];
+  return [
+    judgeFile(facts),
+    ...(facts.catalog === null ? [] : [judgeCatalog(facts.catalog)]),
+    judgeLoaded(facts),
+    judgeSettings(facts),
+    judgeStore(facts),
+    judgeTasks(facts),
+  ];
 }
 
 export function judgeFile({ unit, made }: UnitFacts): Finding {
@@ -40,6 +50,13 @@ export function judgeFile({ unit, made }: UnitFacts): Finding {
     `${unit} is of an older batond: ${made.drift.slice(0, 3).join(', ')}${count > 3 ? ` and ${count - 3} more` : ''}`,
     'Run batond install again, as it was run then.',
   );
+}
+
+export function judgeCatalog(catalog: CatalogState): Finding {
+  const { ok, warn } = about('catalog');
+  if (catalog === 'same') return ok('journalctl -x explains what batond says');
+  const what = catalog === 'missing' ? 'is not there' : 'is of another batond';
+  return warn(`${what}: journalctl -x does not explain what this one says`, 'Run batond install again.');
 }
 
 /** systemd may know an older text than the disk has, and the supervisor may have been started with an older one. */

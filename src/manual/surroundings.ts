@@ -44,6 +44,7 @@ export const FILES: readonly Row[] = [
   ['batond.toml', 'The configuration, in the working directory where --config names no other; see batond.toml(5).'],
   ['/etc/systemd/system/NAME.service, NAME.socket', 'Units, as batond install writes them.'],
   ['~/.config/systemd/user/NAME.service, NAME.socket', 'The same of a user, with --user-unit.'],
+  ['/usr/local/lib/systemd/catalog/batond.catalog', 'What journalctl -x says of the entries of batond.'],
   [
     runtimeDirectory,
     `The runtime directory. Of a user other than root it is in $XDG_RUNTIME_DIR/batond, or in ${temporaryRoot(1000)} where 1000 is the uid.`,

@@ -241,7 +241,7 @@ export class Reloads {
     good.save();
     history.add(attempt, outcome, attempts.serves(attempt));
     const { code, generation, durationMs } = outcome;
-    const fields = { event: 'verdict', code, generation, durationMs };
+    const fields = { event: 'verdict', kind: attempt.kind, code, generation, durationMs };
     if (outcome.ok) log.info(fields, `reload done: ${outcome.message}`);
     else log.error(fields, `reload failed: ${outcome.message}`);
     this.#auditVerdict(attempt, outcome);

@@ -5,6 +5,7 @@
 import { chmodSync, existsSync, mkdirSync, renameSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { BatondError } from '../errors.js';
+import { type CatalogPlan, planCatalog, putCatalog } from './catalog.js';
 import { type InstalledUnit, ownUnits, refuseEditedUnits, refuseForeignUnit } from './installed-units.js';
 import { lineDiff } from './line-diff.js';
 import { activeState, lastWords, scopeFlags, systemctl, systemdVersion, verifyUnits } from './systemctl.js';
@@ -21,6 +22,8 @@ export interface InstallPlan {
   /** Units of an earlier install that this one has no use for. */
   readonly obsolete: readonly InstalledUnit[];
   readonly installed: readonly InstalledUnit[];
+  /** What `journalctl -x` explains our entries with; null for a service of a user. */
+  readonly catalog: CatalogPlan | null;
   readonly wasActive: boolean;
   /** False where systemd-analyze is not installed. */
   readonly verified: boolean;
@@ -50,7 +53,8 @@ export function planInstall(request: UnitRequest, { now, force }: { now: boolean
   const after = [['daemon-reload'], ['enable', ...names]];
   const changed = obsolete.length > 0 || files.some(({ diff }) => diff === null || diff.length > 0);
   const start = now ? startCommands(files, { wasActive, changed }) : [];
-  return { scope, name, files, obsolete, installed, wasActive, verified, before, after, start };
+  const catalog = planCatalog(scope);
+  return { scope, name, files, obsolete, installed, catalog, wasActive, verified, before, after, start };
 }
 
 /** systemd opens no socket for a service that runs already: that one has to stop first. */
@@ -79,8 +83,11 @@ export function commandText(scope: Scope, args: readonly string[]): string {
   return ['systemctl', ...scopeFlags(scope), ...args].join(' ');
 }
 
-/** Throws UNIT_NOT_WRITABLE, SYSTEMCTL_FAILED and SERVICE_NOT_STARTED; after the last one the units stay in place. */
-export function carryOut(plan: InstallPlan): void {
+/**
+ * Throws UNIT_NOT_WRITABLE, SYSTEMCTL_FAILED and SERVICE_NOT_STARTED; after the last one the units stay in place. Null, or
+ * why the catalog could not be put there, which nothing else depends on.
+ */
+export function carryOut(plan: InstallPlan): string | null {
   const { scope, name, files, installed, obsolete } = plan;
   const folder = dirname(files[0]!.path);
   const made = missingFolders(folder);
@@ -95,12 +102,14 @@ export function carryOut(plan: InstallPlan): void {
     takeBack(plan, made);
     throw permissionError(error, folder);
   }
+  const unexplained = plan.catalog === null ? null : putCatalog(plan.catalog);
   try {
     for (const args of plan.start) systemctl(scope, args);
   } catch (error) {
     const reason = lastWords(scope, `${name}.service`) || (error as Error).message;
     throw new BatondError('SERVICE_NOT_STARTED', { name, reason }, error);
   }
+  return unexplained;
 }
 
 function takeBack({ scope, files, installed }: InstallPlan, made: readonly string[]): void {

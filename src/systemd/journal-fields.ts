@@ -12,6 +12,8 @@ export interface JournalNames {
   readonly identifier: string;
   /** The fields of ours that have names of their own: `generation` is BATOND_GENERATION. */
   readonly fields: Readonly<Record<string, string>>;
+  /** MESSAGE_ID of a record, for what has a place in the catalog. */
+  readonly messageIdOf?: (record: LogRecord) => string | null;
 }
 
 /** By pino's numbers; syslog(3) has no level below debug. */
@@ -47,6 +49,8 @@ export function journalFields(record: LogRecord, names: JournalNames): JournalFi
     ['SYSLOG_IDENTIFIER', names.identifier],
     ['MESSAGE', messageOf(record)],
   ];
+  const messageId = names.messageIdOf?.(record) ?? null;
+  if (messageId !== null) fields.push(['MESSAGE_ID', messageId]);
   if (error !== null) fields.push(...codePlace(error.stack));
   const used = new Set(fields.map(([name]) => name));
   const add = (name: string, value: unknown) => {

@@ -43,6 +43,12 @@ export function lastWords(scope: Scope, unit: string): string {
   return status === 0 ? output : '';
 }
 
+/** Has journald's index of explanations made anew; null, or why it could not be. */
+export function updateCatalog(): string | null {
+  const { status, output } = run('journalctl', ['--update-catalog']);
+  return status === 0 ? null : output;
+}
+
 /** Who asks only to show it does not wait for a systemd that hangs. */
 const SHOW_TIMEOUT_MS = 10_000;
 

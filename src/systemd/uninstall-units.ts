@@ -5,7 +5,8 @@
 import { existsSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { BatondError } from '../errors.js';
-import { ownUnits, refuseEditedUnits } from './installed-units.js';
+import { CATALOG_FILE, removeCatalog } from './catalog.js';
+import { installedServices, ownUnits, refuseEditedUnits } from './installed-units.js';
 import { systemctl } from './systemctl.js';
 import { type Scope, unitDirectories } from './unit-files.js';
 
@@ -50,6 +51,8 @@ export function uninstallUnits({ scope, name, purge, force }: UninstallOptions):
     if (purge) removeAll(directory, removed);
     else removeState(directory, removed, kept);
   }
+  // It is for all services of the machine.
+  if (scope === 'system' && installedServices(scope).length === 0 && removeCatalog()) removed.push(CATALOG_FILE);
   // The deepest first; what has something in it by now stays, and nobody needs to hear of empty folders.
   for (const folder of [...units[0]!.folders].sort((a, b) => b.length - a.length)) removeEmpty(folder);
   return { removed, kept };

@@ -54,7 +54,7 @@ describe.skipIf(!available.ok).each(roots)(
     /** Everything that install could leave: names, kinds, targets of links and contents. */
     async function tree(): Promise<string> {
       const script = `
-        find /etc /run/batond /var/lib/batond /var/cache/batond /home -printf '%p %y %m %l\\n' 2>/dev/null | sort
+        find /etc /run/batond /var/lib/batond /var/cache/batond /usr/local/lib /home -printf '%p %y %m %l\\n' 2>/dev/null | sort
         find /etc/systemd -type f -exec sha256sum {} + | sort`;
       return (await lab.exec(['sh', '-c', script])).stdout;
     }
@@ -79,10 +79,16 @@ describe.skipIf(!available.ok).each(roots)(
 
       await lab.exec(['systemctl', 'reload', 'shop']);
       expect(await answer(port)).toMatchObject({ args: odd });
+      // What journalctl says of the entry that the reload ended with, with its fields filled in.
+      const { stdout: explained } = await lab.exec(['journalctl', '-x', '-u', 'shop', 'BATOND_EVENT=verdict']);
+      expect(explained).toContain('Subject: A reload is done');
+      expect(explained).toContain('Generation 2 serves.');
 
       const removed = await batond(['uninstall', '--name', 'shop']);
       expect(removed).toMatchObject({ status: 0, stderr: '' });
       expect(removed.stdout).toContain('removed /etc/systemd/system/shop.service\n');
+      expect(removed.stdout).toContain('removed /usr/local/lib/systemd/catalog/batond.catalog\n');
+      expect((await lab.exec(['journalctl', '--list-catalog'])).stdout).not.toContain('batond');
       await expect(answer(port)).rejects.toThrow();
       expect((await lab.exec(['systemctl', 'list-units', '--all', 'shop*', '--no-legend'])).stdout).toBe('');
       expect(await tree()).toBe(before);
@@ -141,6 +147,7 @@ describe.skipIf(!available.ok).each(roots)(
       expect(dry.stdout).toContain('/etc/systemd/system/shop.service would be made\n');
       expect(dry.stdout).toContain(`run --name shop --directory ${join(lab.share, 'app')} ${app}\n`);
       expect(dry.stdout).toContain('would run systemctl start shop.service\n');
+      expect(dry.stdout).toContain('/usr/local/lib/systemd/catalog/batond.catalog would be made\n');
       expect(await tree()).toBe(before);
     });
 

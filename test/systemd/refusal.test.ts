@@ -66,6 +66,11 @@ suite(`under systemd${available.ok ? '' : ` (${available.why})`}`, () => {
         expect(await service.journal('-p', 'err'), bad.name).toContain(bad.says);
         expect(await service.show('ActiveState'), bad.name).toBe('active');
       }
+      // Each with what it means and what to do about it.
+      const explained = await service.journal('-x', 'BATOND_EVENT=verdict');
+      expect(explained).toContain('Subject: A reload was rolled back (CANDIDATE_EXITED)');
+      expect(explained).toContain('Subject: A reload was refused (SUCCESSOR_REFUSED)');
+      expect(explained).toContain('Mend it and reload');
       expectNothingLost(await load.stop());
       expect(await service.show('NRestarts')).toBe('0');
       config(service, good);

@@ -82,6 +82,7 @@ describe('the unit', () => {
     unit: 'shop.service',
     scope: 'system',
     made: { intact: true, drift: [] },
+    catalog: 'same',
     properties: {
       ActiveState: 'active',
       ActiveEnterTimestamp: '@1000',
@@ -105,7 +106,13 @@ describe('the unit', () => {
   });
 
   test('that is as it should be has nothing to do', () => {
-    expect(unit.judgeUnit(GOOD).map(({ level, todo }) => [level, todo])).toEqual(new Array(5).fill(['ok', null]));
+    expect(unit.judgeUnit(GOOD).map(({ level, todo }) => [level, todo])).toEqual(new Array(6).fill(['ok', null]));
+    expect(unit.judgeUnit({ ...GOOD, catalog: null })).toHaveLength(5);
+  });
+
+  test('is explained by a catalog of the same batond', () => {
+    expect(unit.judgeCatalog('missing')).toMatchObject({ level: 'warn', todo: 'Run batond install again.' });
+    expect(unit.judgeCatalog('different')).toMatchObject({ level: 'warn', todo: 'Run batond install again.' });
   });
 
   test.each<[Judge<unit.UnitFacts>, Partial<unit.UnitFacts>, RegExp]>([
