@@ -3,7 +3,7 @@
  * before anything is installed; each step runs only when its result is absent or older than its sources.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -50,10 +50,12 @@ export function setUp({ force = false } = {}) {
     console.log('setup: building the addon');
     run('npx', ['--no-install', 'node-gyp', 'rebuild', '--loglevel=error']);
   }
-  if (force || isStale('dist/main.js', ['src', 'tsconfig.json'])) {
+  if (force || isStale('dist/main.js', ['src', 'tsconfig.json', 'scripts/bundle.mjs'])) {
     console.log('setup: compiling');
     // What has errors must not be emitted: it would be newer than its sources, and taken for good the next time.
+    rmSync(join(ROOT, 'dist'), { recursive: true, force: true });
     run('npx', ['--no-install', 'tsc', '-p', 'tsconfig.json', '--noEmitOnError']);
+    run(process.execPath, ['scripts/bundle.mjs']);
     run('chmod', ['+x', 'dist/main.js']);
     run('touch', ['dist/main.js']);
   }

@@ -25,7 +25,10 @@ export async function verifyBeside(
 ): Promise<Verified> {
   signal.throwIfAborted();
   // Neither the flags of this process nor its preloads: the thread reads files and nothing else.
-  const thread = new Worker(new URL('./verify-thread.js', import.meta.url), { workerData: question, execArgv: [] });
+  const thread = new Worker(new URL('../release/verify-thread.js', import.meta.url), {
+    workerData: question,
+    execArgv: [],
+  });
   let onAbort = () => {};
   try {
     return await new Promise<Verified>((resolve, reject) => {

@@ -76,8 +76,7 @@ const BROKEN: readonly {
   {
     name: 'crashes when it has adopted the workers',
     spoil: (folder) => {
-      const adoption = join(folder, 'dist/supervisor/going-on.js');
-      appendFileSync(adoption, 'setTimeout(() => process.abort(), 1_000);\n');
+      appendFileSync(join(folder, 'dist/supervisor/run.js'), 'setTimeout(() => process.abort(), 1_000);\n');
     },
     refused: false,
   },
