@@ -506,10 +506,10 @@ export class Worker {
         this.#stands(message);
         return;
       case 'measures':
-        this.#measuring.answer(message.id, message);
+        this.#measuring.answer(message.id, contentOf(message));
         return;
       case 'holdings':
-        this.#holding.answer(message.id, message);
+        this.#holding.answer(message.id, contentOf(message));
         return;
       case 'examined':
         this.#examining.answer(message.id, message);
@@ -550,4 +550,9 @@ export class Worker {
     this.#notify?.close();
     this.#events.onExit(this, exit);
   }
+}
+
+/** A message without what makes it one: it ends up in a status, or in a report. */
+function contentOf<Message extends FromWorker & { readonly id: number }>({ type: _, id: __, ...content }: Message) {
+  return content;
 }
