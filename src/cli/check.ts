@@ -1,5 +1,6 @@
 /** `batond check`: validates a configuration without starting anything. */
 import type { Command } from 'commander';
+import type { Config } from '../config/config.js';
 import type { ConfigFlags } from '../config/keys.js';
 import type { ReleaseProcess } from '../release/release.js';
 import { print } from './print.js';
@@ -9,6 +10,23 @@ interface CheckFlags extends ConfigFlags {
   readonly config?: string;
   readonly json?: boolean;
   readonly schema?: boolean;
+}
+
+/** What `--json` prints. */
+export interface CheckFacts {
+  /** Durations are in milliseconds, sizes in bytes. */
+  readonly config: Config;
+  /** Where each value comes from that is no default, by its key: "batond.toml:5", "--workers". */
+  readonly origins: Readonly<Record<string, string>>;
+  readonly release: {
+    readonly label: string;
+    readonly directory: string;
+    readonly argv: readonly string[];
+    /** What runs beside the main program. */
+    readonly processes: readonly (Pick<ReleaseProcess, 'name' | 'tier' | 'workers' | 'ready'> & {
+      readonly argv: readonly string[];
+    })[];
+  };
 }
 
 export function registerCheck(program: Command): void {
@@ -44,9 +62,8 @@ export function registerCheck(program: Command): void {
       const argv = argvOf(release);
       const processes = (release.processes ?? []).map((one) => ({ ...facts(one), argv: argvOf(one) }));
       if (options.json === true) {
-        print(
-          `${JSON.stringify({ ...configFacts(loaded), release: { label, directory, argv, processes } }, null, 2)}\n`,
-        );
+        const all: CheckFacts = { ...configFacts(loaded), release: { label, directory, argv, processes } };
+        print(`${JSON.stringify(all, null, 2)}\n`);
       } else {
         const beside = processes.map((one) => `beside it ${one.name} (${one.tier}): ${one.argv.join(' ')}\n`);
         print(`${renderConfig(loaded)}\n\nwould run ${label}: ${argv.join(' ')}\n${beside.join('')}`);

@@ -11,6 +11,12 @@ interface DoctorFlags {
   readonly json?: boolean;
 }
 
+/** What `--json` prints a list of. */
+export interface ServiceFinding extends Finding {
+  /** Null is the machine. */
+  readonly service: string | null;
+}
+
 export function registerDoctor(program: Command, finish: (status: number) => void): void {
   program
     .command('doctor')
@@ -43,9 +49,10 @@ async function servicesOf({ json: _, ...options }: DoctorFlags): Promise<string[
   return knownServices();
 }
 
-/** A list of findings, each with its service; null is the machine. */
 function renderJson(examinations: readonly Examination[]): string {
-  const findings = examinations.flatMap(({ service, findings: found }) => found.map((one) => ({ service, ...one })));
+  const findings = examinations.flatMap(({ service, findings: found }): ServiceFinding[] =>
+    found.map((one) => ({ service, ...one })),
+  );
   return `${JSON.stringify(findings, null, 2)}\n`;
 }
 

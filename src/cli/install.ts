@@ -46,7 +46,7 @@ export function registerInstall(program: Command): void {
       const unexplained = dryRun ? null : carryOut(plan);
       const hints = await hintsOf(request, plan, options);
       if (unexplained !== null) hints.push(`journalctl -x will not explain what batond says: ${unexplained}`);
-      const report = { ...factsOf(plan, commandText), dryRun, hints };
+      const report: Installed = { ...factsOf(plan, commandText), dryRun, hints };
       process.stdout.write(options.json === true ? `${JSON.stringify(report, null, 2)}\n` : describe(report));
     });
 }
@@ -148,16 +148,21 @@ async function hintsOf(request: UnitRequest, plan: InstallPlan, options: Install
   return hints;
 }
 
-interface Report {
+/** What `--json` prints. */
+export interface Installed {
   readonly name: string;
+  /** Nothing was done: this is what would be. */
   readonly dryRun: boolean;
   readonly units: readonly {
     readonly path: string;
     readonly change: 'made' | 'changed' | 'unchanged' | 'removed';
+    /** Lines that begin with "+" or "-". */
     readonly diff: readonly string[];
+    /** The whole unit; empty where it was removed. */
     readonly text: string;
   }[];
   readonly catalog: InstallPlan['catalog'];
+  /** That were run, in this order. */
   readonly commands: readonly string[];
   readonly hints: readonly string[];
 }
@@ -176,7 +181,7 @@ function factsOf(plan: InstallPlan, commandText: (scope: Scope, args: readonly s
   return { name, units: [...removed, ...written], catalog, commands: [...commands, ...update] };
 }
 
-function describe({ units, catalog, commands, hints, dryRun }: Report): string {
+function describe({ units, catalog, commands, hints, dryRun }: Installed): string {
   const lines: string[] = [];
   const say = (path: string, change: string) =>
     lines.push(dryRun && change !== 'unchanged' ? `${path} would be ${change}` : `${path} ${change}`);

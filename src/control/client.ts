@@ -151,7 +151,7 @@ export class ControlClient {
         refuseForeign(socketPath);
         const response = await send(socketPath, method, path);
         if ((response.statusCode ?? 500) < 400 || response.statusCode === expected) return response;
-        throw refusal(await text(response));
+        throw refusal(await text(response), `${method} ${path.split('?', 1)[0]}`);
       } catch (error) {
         const { code } = error as NodeJS.ErrnoException;
         if (code === 'DIRECTORY_UNSAFE') unsafe ??= error;
@@ -245,9 +245,13 @@ function usable(error: unknown): Error {
   return new BatondError('CONTROL_FAILED', { reason: (error as Error).message }, error);
 }
 
-function refusal(body: string): Error {
+function refusal(body: string, asked: string): Error {
   try {
     const { code, message, exitStatus } = JSON.parse(body);
+    if (code === 'NOT_FOUND') {
+      const reason = `the batond that runs it is older than this one and does not know ${asked}: a reload brings this one in`;
+      return new BatondError('CONTROL_FAILED', { reason });
+    }
     // 0 would tell a script that it was done.
     const status = Number.isInteger(exitStatus) && exitStatus > 0 && exitStatus < 256 ? exitStatus : null;
     return new RemoteError(String(code), String(message), status ?? ERRORS.CONTROL_FAILED.exit);

@@ -1,19 +1,8 @@
 /**
  * What is said on the control socket: HTTP over a Unix socket (`curl --unix-socket control.sock http://batond/v1/status`).
  *
- *   GET  /v1/status   one JSON object, `Status`
- *   POST /v1/reload   200 and a stream of JSON lines, `ReloadLine`, the last one the verdict; 409 when one is under way.
- *                     429 with Retry-After when it may not begin now, whatever the release: with ?force=1 it does.
- *                     With ?no_old_after_ms=N no older generation runs N milliseconds after the commit, and the stream
- *                     goes on until it is so: then `old-gone` is its last line
- *   GET  /v1/reports  the reports of the last reloads in short, `ReportSummary[]`, the oldest first
- *   GET  /v1/reports/N, /v1/reports/last   one of them, `Report`; 404 where there is none
- *   POST /v1/rollback   as a reload, to the last good release but the one that serves; ?to=N to that of generation N
- *   GET  /v1/history  what was run and what was tried, `HistoryRow[]`, the oldest first
- *   GET  /healthz     `HealthReport`, 503 where it is down; ?probe=NAME asks for one check, 404 where no app has it
- *   GET  /readyz      `Readiness`, 503 where no worker accepts or the service stops
- *   GET  /livez       200 while the supervisor gets on, else 503; these three are served on admin.listen too
- *   POST /v1/stop     202; the supervisor ends when the last worker has
+ * Which requests there are is in routes.ts, and what each of them answers in api.ts. A reload is answered with a stream
+ * of JSON lines, `ReloadLine`, the last one the verdict, or `old-gone` where the end of the old generations was asked for.
  *
  * The stream of a reload ends with the connection and is not chunked, so that the connection can change hands in the
  * middle: the next supervisor writes the rest. If the client goes away before the commit, the reload is abandoned.

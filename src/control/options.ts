@@ -1,9 +1,38 @@
-/** What a request to reload or to roll back asks for in its query; what it asks for wrongly is refused. Pure. */
+/**
+ * What a request to reload or to roll back asks for in its query; what it asks for wrongly is refused. Pure. Beside it
+ * what may be asked for, as the OpenAPI document says it.
+ */
 import { BatondError } from '../errors.js';
 import type { ReloadOptions, RollbackOptions } from './messages.js';
 
 /** The longest time that may be asked for; Node's timers know no more than 2^31 milliseconds either. */
 const MAX_NO_OLD_AFTER_MS = 24 * 60 * 60 * 1_000;
+
+/** As OpenAPI has it: JSON Schema of what a text stands for. */
+export interface Parameter {
+  readonly name: string;
+  /** Without its full stop. */
+  readonly about: string;
+  readonly schema: Readonly<Record<string, unknown>>;
+}
+
+export const NO_OLD_AFTER: Parameter = {
+  name: 'no_old_after_ms',
+  about: 'So many milliseconds after the commit no older generation runs; the stream goes on until it is so',
+  schema: { type: 'integer', minimum: 1, maximum: MAX_NO_OLD_AFTER_MS },
+};
+
+export const FORCE: Parameter = {
+  name: 'force',
+  about: 'With 1 it begins whatever speaks against that: no room, UNHEALTHY, a freeze window, upgrade.min_interval',
+  schema: { type: 'integer', enum: [0, 1], default: 0 },
+};
+
+export const TO: Parameter = {
+  name: 'to',
+  about: 'The generation whose release is to serve again; by default the last good one',
+  schema: { type: 'integer', minimum: 1, maximum: 999_999_999_999_999 },
+};
 
 /** Throws REQUEST_INVALID. */
 export function reloadOptions(query: URLSearchParams): ReloadOptions {

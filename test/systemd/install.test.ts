@@ -5,6 +5,8 @@ import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { INSTALLED_RUNS } from '../support/json/runs.js';
+import { outputComplaint } from '../support/json/schemas.js';
 import { type ExecOptions, type ExecResult, type Lab, labAvailable, startLab } from '../support/lab/start-lab.mjs';
 import { compile, DIST } from './compiled.js';
 
@@ -183,6 +185,13 @@ describe.skipIf(!available.ok).each(roots)(
       expect(await tree()).toBe(foreign);
       await lab.exec(['rm', '/etc/systemd/system/shop.service']);
       await lab.exec(['systemctl', 'daemon-reload']);
+    });
+
+    test('prints with --json what the schemas say', async () => {
+      for (const [line, args] of Object.entries(INSTALLED_RUNS)) {
+        const { stdout, stderr } = await batond([...args, '--name', 'shop', '--json']);
+        expect({ line, stderr, wrong: outputComplaint(line, stdout) }).toEqual({ line, stderr: '', wrong: null });
+      }
     });
 
     test('installs nothing that systemd would complain about, or that could not run', async () => {

@@ -78,6 +78,14 @@ describe('a client', () => {
     await expect(answering(refusal, (client) => client.status())).rejects.toMatchObject({ exitStatus: 70 });
   });
 
+  test('says that the supervisor is older where it does not know what is asked', async () => {
+    const refusal = `HTTP/1.1 404 Not Found\r\nconnection: close\r\n\r\n{"code":"NOT_FOUND","message":"there is no such"}`;
+    await expect(answering(refusal, (client) => client.history())).rejects.toMatchObject({
+      code: 'CONTROL_FAILED',
+      message: expect.stringContaining('does not know GET /v1/history: a reload'),
+    });
+  });
+
   test('reads lines that hold line separators of Unicode, and passes over those of a newer supervisor', async () => {
     const lines = [{ event: 'step', step: 'boot', message: 'a\u2028b', atMs: 1 }, { event: 'newer' }, verdict];
     const heard: unknown[] = [];
