@@ -35,7 +35,7 @@ export const EXIT_WORDS: Readonly<Record<keyof typeof EXIT, string>> = {
   busy: 'busy, try again',
   noPermission: 'no permission',
   config: 'configuration, or a service that wants a person',
-  done: 'the service has done all it had to do, which only systemd sees',
+  done: 'the service has done all it had to do, or was ended by SIGQUIT, which only systemd sees',
 };
 
 type Facts = Readonly<Record<string, unknown>>;

@@ -3,10 +3,12 @@
  * The start: build the commands, run one, tell how it ended. The only caller of process.exit.
  *
  * Commands load what they need when they run: the start of the supervisor and of `batond reload` is part of every
- * reload. Nothing but the guard is imported before it has been asked, since the rest may be what is broken.
+ * reload. Nothing but the guard and what listens to signals is imported before the guard has been asked, since the rest
+ * may be what is broken.
  */
 import { setTimeout } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
+import { listenEarly } from './early-signals.js';
 import { beginStart, endStart, OWN_MAIN, STANDS_IN_FOR } from './start-guard.js';
 
 /** EX_SOFTWARE of sysexits.h, which src/errors.ts has too. */
@@ -14,6 +16,8 @@ const FAILED = 70;
 
 /** A successor in a takeover is watched by its predecessor. */
 const guarded = process.argv[2] === 'run' && process.env.BATOND_TAKEOVER === undefined;
+
+if (process.argv[2] === 'run') listenEarly();
 
 async function main(): Promise<number> {
   if (guarded) {

@@ -38,6 +38,11 @@ export class Audit {
     this.#log.info({ action, outcome, ...options, ...peerFields(peer) }, text);
   }
 
+  /** By a signal: Node does not say who sent it. */
+  signalled(action: Action, outcome: string, options: object = {}): void {
+    this.#log.info({ action, outcome, ...options }, `${action} by a signal, nobody can tell whose: ${outcome}`);
+  }
+
   /** `what` completes "may not": it is somebody else's words in part, so it has to be printable. */
   refused(peer: Credentials, what: string, code?: string): void {
     const tally = this.#tallyOf(peer.uid);

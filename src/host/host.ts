@@ -10,6 +10,7 @@
 import { openSync } from 'node:fs';
 import { join } from 'node:path';
 import { Audit } from '../control/audit.js';
+import { type EarlySignal, takeSignals } from '../early-signals.js';
 import { EXIT } from '../errors.js';
 import { Descriptor } from '../inventory/descriptor.js';
 import type { Log } from '../log.js';
@@ -36,6 +37,8 @@ export interface HostOptions {
   readonly fdStoreMax: number;
   /** As WatchdogSec= of a unit, in milliseconds. */
   readonly watchdogMs: number;
+  /** Whether it is run at a terminal, and ends with it. */
+  readonly terminal: boolean;
   readonly log: Log;
   /** Called once: the service serves, or it ended before it did. */
   readonly report: (report: HostReport) => void;
@@ -48,6 +51,8 @@ const STABLE_MS = 10_000;
 const MAX_EARLIER = 8;
 /** How long a supervisor that is told to stop at once may take for it. */
 const STOP_NOW_MS = 2_000;
+/** The same of one that writes down first what is the case. */
+const QUIT_MS = 10_000;
 /** Longer than a worker without a supervisor takes to end by itself, src/worker/orphan.ts. */
 const ORPHAN_TIMEOUT_MS = 40_000;
 
@@ -69,6 +74,9 @@ class Host {
   /** Main processes before: one that yields still says BARRIER=1. */
   readonly #earlier: number[] = [];
   #ready = false;
+  /** The main process has said something, so it listens to signals. */
+  #heard = false;
+  readonly #unheard = new Set<EarlySignal>();
   /** How often it was told to stop. */
   #asked = 0;
   /** The supervisor has said that it ends for good. */
@@ -98,6 +106,7 @@ class Host {
       onForeign: (sender) => {
         if (!this.#earlier.includes(sender.pid)) audit.refused(sender, 'spoke on the notify socket of the host');
       },
+      onHeard: () => this.#becameHeard(),
       onMainPid: (pid) => this.#follow(pid),
       onReady: () => this.#becameReady(),
       onStatus: (text) => {
@@ -118,13 +127,18 @@ class Host {
       ['SIGCHLD', () => this.#reap()],
       ['SIGTERM', () => this.#stop()],
       ['SIGINT', () => this.#stop()],
-      ['SIGHUP', () => this.#stop()],
+      ['SIGQUIT', () => this.#quit()],
     ];
   }
 
   start(): void {
     // The signal handlers alone do not keep the loop alive; the notify socket does.
     for (const [signal, handler] of this.#handlers) process.on(signal, handler);
+    takeSignals((signal) => {
+      // Of a terminal it says that the terminal has gone; of a daemon that the configuration is to be read.
+      if (signal === 'SIGHUP' && this.#options.terminal) this.#stop();
+      else this.#forward(signal);
+    });
     try {
       this.#startSupervisor();
     } catch (error) {
@@ -174,6 +188,19 @@ class Host {
     this.#mainPid = pid;
   }
 
+  /** A supervisor listens from before its first word on; what comes sooner waits for that, one of a kind. */
+  #forward(signal: EarlySignal): void {
+    if (this.#heard) signalMain(this.#mainPid, signal);
+    else this.#unheard.add(signal);
+  }
+
+  #becameHeard(): void {
+    if (this.#heard) return;
+    this.#heard = true;
+    for (const signal of this.#unheard) signalMain(this.#mainPid, signal);
+    this.#unheard.clear();
+  }
+
   #hangs(): void {
     const { log, watchdogMs } = this.#options;
     log.error(
@@ -200,6 +227,7 @@ class Host {
     // As SuccessExitStatus= of a unit.
     const status = code === EXIT.done ? EXIT.ok : (code ?? 128 + (signal ?? 0));
     this.#mainPid = 0;
+    this.#heard = false;
     this.#watchdog.rest();
     const over = this.#asked > 0 || this.#stopping || !this.#ready;
     this.#orphans.killSuccessors();
@@ -257,8 +285,23 @@ class Host {
     }
     signalMain(this.#mainPid, 'SIGTERM');
     if (this.#asked > 2) return;
+    this.#killAfter(this.#asked > 1 ? STOP_NOW_MS : this.#options.stopTimeoutMs);
+  }
+
+  /** As a second stop, but the supervisor writes down first what is the case. */
+  #quit(): void {
+    if (this.#mainPid === 0 || !this.#heard || this.#asked > 1) {
+      this.#asked = Math.max(1, this.#asked);
+      this.#stop();
+      return;
+    }
+    this.#asked = 2;
+    signalMain(this.#mainPid, 'SIGQUIT');
+    this.#killAfter(QUIT_MS);
+  }
+
+  #killAfter(timeoutMs: number): void {
     if (this.#deadline !== null) clearTimeout(this.#deadline);
-    const timeoutMs = this.#asked > 1 ? STOP_NOW_MS : this.#options.stopTimeoutMs;
     this.#deadline = setTimeout(() => {
       this.#options.log.error(
         { event: 'kill-supervisor' },

@@ -21,6 +21,8 @@ export interface NotifyHandlers {
   readonly mainPid: () => number;
   /** Somebody else spoke. */
   readonly onForeign: (sender: Credentials) => void;
+  /** The main process has said something, whatever it is. */
+  readonly onHeard: () => void;
   readonly onMainPid: (pid: number) => void;
   readonly onReady: () => void;
   readonly onStopping: () => void;
@@ -86,6 +88,7 @@ export class NotifySocket {
       this.#handlers.onForeign(sender);
       return;
     }
+    this.#handlers.onHeard();
     const fields = new Map(
       text
         .split('\n')

@@ -2,6 +2,7 @@
 import { closeSync, writeSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
+import { isatty } from 'node:tty';
 import type { Config } from '../config/config.js';
 import type { ConfigFlags } from '../config/keys.js';
 import { loadConfig } from '../config/load.js';
@@ -77,6 +78,7 @@ function hostOptions(config: Config, command: SelfCommand, paths: Paths) {
     stopTimeoutMs: config.upgrade.drainTimeoutMs + config.stop.killTimeoutMs + 10_000,
     fdStoreMax: FD_STORE_MAX,
     watchdogMs: watchdogMs(process.env),
+    terminal: isatty(0),
     log: createLog({ name: config.name, level: config.log.level, env: process.env }),
   };
 }

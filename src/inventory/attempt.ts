@@ -11,6 +11,8 @@ export type AttemptKind = 'start' | 'reload' | 'watch' | 'rollback' | 'regret';
 
 export interface Attempt {
   readonly kind: AttemptKind;
+  /** By a signal: nobody waits for its verdict. Absent where it was not so, and in what an older batond wrote. */
+  readonly by?: 'signal';
   /** Of a rollback what to go back to; of any other null until whoever is to run it has resolved it. */
   readonly release: Release | null;
   /** Of the candidate, as soon as there is one. */

@@ -214,6 +214,7 @@ export const isAttemptKind = isOneOf(...Object.keys(KINDS));
 
 const isAttempt = isShape<Attempt>({
   kind: isAttemptKind,
+  by: isAbsentOr(isOneOf('signal')),
   release: isNullOr(isRelease),
   generation: isNullOr(isCount),
   from: isNullOr(isShape<NonNullable<Attempt['from']>>({ generation: isCount, release: isRelease })),
@@ -245,6 +246,7 @@ const isWellFormed = isShape<Snapshot & Secrets>({
   oomKills: isAbsentOr(isNullOr(isCount)),
   ages: isAbsentOr(isListOf(isShape<AgeRecord>({ generation: isCount, workers: isCount, counts: isMapOf(isNumber) }))),
   tickets: isAbsentOr(isNullOr(isTickets)),
+  debugUntilMs: isAbsentOr(isNullOr(isNumber)),
 });
 
 export const isSnapshot = (value: unknown): value is Snapshot & Secrets => isWellFormed(value);

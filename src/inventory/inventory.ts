@@ -54,6 +54,8 @@ export interface Snapshot {
   readonly oomKills?: number | null;
   /** What generations held when they were a minute old, the oldest first. */
   readonly ages?: readonly AgeRecord[];
+  /** Until when SIGUSR1 has raised the level of the log, milliseconds of CLOCK_MONOTONIC; null while it has not. */
+  readonly debugUntilMs?: number | null;
 }
 
 /** What a takeover hands on and no file may ever hold. */

@@ -50,6 +50,7 @@ export const FILES: readonly Row[] = [
     `The runtime directory. Of a user other than root it is in $XDG_RUNTIME_DIR/batond, or in ${temporaryRoot(1000)} where 1000 is the uid.`,
   ],
   [stateDirectory, 'The state directory; of a user other than root it is in ~/.local/state/batond.'],
+  [`${stateDirectory}/diagnostics/`, 'What a service that was ended by SIGQUIT has left.'],
   [`${stateDirectory}/reports/`, 'The reports of the last 100 reloads, of batond report.'],
   ...Object.entries(inside).map(([name, path]): Row => [path, FILE_WORDS[name as keyof typeof inside]]),
   ['.batond-seal, .batond-seal.sig', 'The seal of a release, in its folder, and the signature of the seal.'],
@@ -60,6 +61,24 @@ export const SIGNALS: readonly Row[] = [
     'SIGTERM',
     'To the supervisor: finish what is in flight, then end. Where systemd is about to start it again (systemctl restart) only the supervisor ends, and the workers serve on. To the host (batond run in a terminal or a container): the service stops.',
   ],
-  ['SIGINT', 'The service stops. To batond reload before the commit: the reload is taken back.'],
-  ['SIGHUP', 'To the host: the service stops. To the supervisor: nothing.'],
+  [
+    'SIGINT',
+    'The service stops. A second one, or a second SIGTERM, ends it at once: workers are killed. To batond reload before the commit: the reload is taken back.',
+  ],
+  [
+    'SIGHUP',
+    'The configuration is read again, without a reload of the service. To the host at a terminal: the service stops.',
+  ],
+  [
+    'SIGUSR1',
+    'log.level is debug for ten minutes, or until the next SIGUSR1. The port of the debugger of Node is not opened. No log file is opened again, since batond writes none.',
+  ],
+  [
+    'SIGUSR2',
+    'The service is reloaded as by batond reload, which nobody waits for: the verdict is in the log, as is a refusal.',
+  ],
+  [
+    'SIGQUIT',
+    'Writes down what is the case (the status, where reloads stand, the diagnostic report of Node) in diagnostics/ of the state directory, where the last five are kept, and ends the service at once. The exit status is 79, at which systemd does not start it again.',
+  ],
 ];

@@ -19,6 +19,7 @@ import type { Reloads } from './reloads.js';
 import { summaryOf } from './report-words.js';
 import type { Roller } from './roller.js';
 import type { Situation } from './situation.js';
+import { describeProblem } from './start-config.js';
 import { generationStatus } from './status.js';
 import { summarize } from './summary.js';
 
@@ -66,7 +67,7 @@ export class Answers {
       health: { level: this.#host.health.level, trust: this.#host.health.trust },
       weight: this.weight,
       lastReload: inventory.lastReload,
-      configProblem: options.configProblem,
+      configProblem: this.#situation.configProblem,
       summary: this.summary(),
     };
   }
@@ -86,7 +87,7 @@ export class Answers {
   /** How things stand, in sentences. */
   summary(): string {
     const { admin, admitter, degrading, deployment, handover, health, mirror, roller } = this.#host;
-    const { inventory, options, stopping } = this.#situation;
+    const { configProblem, inventory, options, stopping } = this.#situation;
     const { doing } = deployment;
     const { problem } = mirror;
     const { waiting } = admitter;
@@ -96,6 +97,7 @@ export class Answers {
       summarize(inventory, roller.state, !handover.idle, stopping),
       ...(trial === null ? [] : [trial]),
       ...(health.sentence === null || stopping ? [] : [health.sentence]),
+      ...(configProblem === null ? [] : [describeProblem(configProblem)]),
       ...options.remarks,
       ...(admin.problem === null ? [] : [admin.problem]),
       ...(doing === null ? [] : [doing]),

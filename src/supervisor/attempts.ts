@@ -28,10 +28,10 @@ export class Attempts {
     this.#parts = parts;
   }
 
-  new(kind: Attempt['kind'], release: Release | null, target: Target | null): Attempt {
+  new(kind: Attempt['kind'], release: Release | null, target: Target | null, by?: Attempt['by']): Attempt {
     const { incumbent } = this.#situation.inventory;
     const from = incumbent === null ? null : { generation: incumbent.number, release: incumbent.release };
-    return { kind, release, generation: null, from, target, outcome: null };
+    return { kind, ...(by === undefined ? {} : { by }), release, generation: null, from, target, outcome: null };
   }
 
   /** Where nothing is on record of what was asked for. */

@@ -23,6 +23,7 @@ import type { Reporter } from './reporter.js';
 import type { Restarter } from './restarter.js';
 import type { Situation } from './situation.js';
 import type { TicketSecret } from './ticket-secret.js';
+import type { Verbosity } from './verbosity.js';
 import type { WaitingClient } from './waiting-client.js';
 
 /** How long systemd may take to receive our last words. */
@@ -50,6 +51,7 @@ export interface CustodyHost {
   readonly reporter: Reporter;
   readonly restarter: Restarter;
   readonly tickets: TicketSecret;
+  readonly verbosity: Verbosity;
   announce(): void;
 }
 
@@ -127,7 +129,7 @@ export class Custody {
 
   /** All that the next supervisor gets; the descriptors are lent. */
   snapshot(): { state: Snapshot & Secrets; fds: NamedFds } {
-    const { admin, attempts, client: waiting, degrading, oom, reporter, tickets } = this.#host;
+    const { admin, attempts, client: waiting, degrading, oom, reporter, tickets, verbosity } = this.#host;
     const { state, fds } = this.#situation.inventory.snapshot();
     if (this.control !== null) fds.set('control', this.control.fd);
     const client = waiting.fd;
@@ -145,6 +147,7 @@ export class Custody {
       oomKills: oom.record,
       ages: this.#host.growth.record,
       tickets: tickets.record,
+      debugUntilMs: verbosity.record,
     };
     return { state: { ...state, ...extra }, fds };
   }

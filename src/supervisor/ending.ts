@@ -106,6 +106,13 @@ export class Ending {
     this.finishIfEmpty();
   }
 
+  /** Everything at once, and systemd is not to start it again: whoever said SIGQUIT wants it to have ended. */
+  quit(): void {
+    this.#situation.exitStatus = EXIT.done;
+    if (!this.#situation.stopping) this.stop();
+    this.stop();
+  }
+
   /** As a stop, but never a second one, which would cut what is in flight; a successor sees it by itself. */
   hostGone(): void {
     if (!this.#situation.stopping && !this.#host.handover.yielding) this.stop();

@@ -12,6 +12,7 @@ import type { NamedFds, Snapshot } from '../inventory/inventory.js';
 import type { Log } from '../log.js';
 import { Runner } from '../machine/runner.js';
 import { type Credentials, type Fd, native, type Spawned, type SpawnOptions } from '../native.js';
+import { catchesSignal } from '../process/catches-signal.js';
 import { describeExit, Process } from '../process/process.js';
 import { decodeFromSuccessor, FDS_PER_BATCH, TAKEOVER_ENVIRONMENT, TAKEOVER_VERSION } from '../takeover/messages.js';
 import {
@@ -88,6 +89,10 @@ export class Handover {
     return this.#runner.state === 'idle';
   }
 
+  get state(): PredecessorState {
+    return this.#runner.state;
+  }
+
   /** Whether nothing will end the state that it is in. */
   get stuck(): boolean {
     return this.#progress.stuck;
@@ -101,6 +106,12 @@ export class Handover {
   /** A signal that was meant for the main process and reached this one too late. */
   passOn(signal: NodeJS.Signals): void {
     this.#successor?.signal(signal);
+  }
+
+  /** Of SIGUSR1 too, which Node itself catches in one that does not listen to it. */
+  successorCatches(signal: NodeJS.Signals): boolean {
+    const pid = this.#successor?.pid;
+    return pid !== undefined && catchesSignal(pid, 'SIGUSR2') && catchesSignal(pid, signal);
   }
 
   begin(): void {

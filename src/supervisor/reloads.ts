@@ -80,6 +80,23 @@ export class Reloads {
     this.#begin(client, 'rollback', release);
   }
 
+  /** Because of SIGUSR2: as `reload`, but nobody waits for it, and only the log and the audit hear of a refusal. */
+  signalled(): void {
+    const { audit, log } = this.#situation.options;
+    audit.signalled('reload', 'asked');
+    try {
+      this.#refuseOthers();
+      this.#host.admitter.require('reload');
+    } catch (error) {
+      if (!(error instanceof BatondError)) throw error;
+      audit.signalled('reload', error.code);
+      log.warn({ event: 'signal-refused', code: error.code }, `no reload by SIGUSR2: ${error.message}`);
+      return;
+    }
+    this.#host.attempts.noOldAfterMs = null;
+    this.#begin(null, 'reload', null, 'signal');
+  }
+
   /** Because release.current was moved: nobody waits for it. */
   watched(): void {
     this.#host.attempts.noOldAfterMs = null;
@@ -102,11 +119,11 @@ export class Reloads {
   }
 
   /** The second half, in the supervisor that has taken over. `wanted` is what a rollback goes back to. */
-  continue(kind: Attempt['kind'], wanted: Release | null): void {
+  continue(kind: Attempt['kind'], wanted: Release | null, by?: Attempt['by']): void {
     const { attempts, client } = this.#host;
     const { release: resolved, target } = this.#situation.options;
     const release = wanted ?? resolved!;
-    attempts.roll(attempts.new(kind, release, target), {
+    attempts.roll(attempts.new(kind, release, target, by), {
       ...this.#reported(),
       release,
       kind: 'reload',
@@ -215,14 +232,19 @@ export class Reloads {
     throw new BatondError('BUSY', { generation: inventory.nextGeneration - (this.#host.handover.idle ? 1 : 0) });
   }
 
-  #begin(client: ReloadClient | null, kind: 'reload' | 'watch' | 'rollback', release: Release | null): void {
+  #begin(
+    client: ReloadClient | null,
+    kind: 'reload' | 'watch' | 'rollback',
+    release: Release | null,
+    by?: Attempt['by'],
+  ): void {
     const { attempts, reporter, handover, announce } = this.#host;
     const { options, inventory } = this.#situation;
     this.#host.admitter.forget();
     const { current } = options.config.release;
     const target = current === null ? null : readTarget(current);
     attempts.isTried(target);
-    attempts.current = attempts.new(kind, release, target);
+    attempts.current = attempts.new(kind, release, target, by);
     reporter.begin(kind === 'rollback' ? 'rollback' : 'reload', inventory.incumbent?.number ?? null);
     reporter.takeover();
     this.attend(client, monotonicMs());
@@ -256,6 +278,9 @@ export class Reloads {
 
   #auditVerdict(attempt: Attempt, { code, generation }: ReloadOutcome): void {
     const { peer } = this.#host.client;
+    if (attempt.by === 'signal') {
+      this.#situation.options.audit.signalled('reload', code ?? 'done', { generation });
+    }
     if (peer === null) return;
     const isRollback = attempt.kind === 'rollback';
     const { noOldAfterMs } = this.#host.attempts;

@@ -10,6 +10,7 @@ import { pathsOf } from '../control/paths.js';
 import { Rights } from '../control/rights.js';
 import { makeRuntimeDirectory } from '../control/runtime-directory.js';
 import { ControlServer } from '../control/server.js';
+import { takeSignals } from '../early-signals.js';
 import { BatondError, EXIT } from '../errors.js';
 import { watchHost } from '../host/host-watch.js';
 import { selfCommand } from '../host/self.js';
@@ -29,11 +30,12 @@ import { Departure } from './departure.js';
 import { inherit, refuseTakeover } from './inherit.js';
 import { restoreKept, splitPassed } from './kept.js';
 import { predecessorOf } from './predecessor-end.js';
+import { SignalDesk } from './signal-desk.js';
 import {
-  describeProblem,
   hasBeenGood,
   keepLastGood,
   readStart,
+  rereadConfig,
   type Start,
   startOfLastGood,
   startOfLive,
@@ -79,11 +81,11 @@ export async function runSupervisor(flags: ConfigFlags, configFile: string | und
     audit,
     release,
     target,
+    configAt: start.at,
     configProblem: start.problem,
-    remarks: [
-      ...(start.problem === null ? [] : [describeProblem(start.problem)]),
-      ...(replaced === undefined ? [] : [`batond ${VERSION} stands in for ${replaced}, which failed at its start.`]),
-    ],
+    remarks: replaced === undefined ? [] : [`batond ${VERSION} stands in for ${replaced}, which failed at its start.`],
+    readConfig: () => rereadConfig(flags, configFile, config),
+    settled: () => signals.review(),
     committed: (good) => {
       keepLastGood(start, good, paths.lastGoodFile, log);
       keepWhenStable();
@@ -99,27 +101,28 @@ export async function runSupervisor(flags: ConfigFlags, configFile: string | und
     },
   });
 
-  let stopAsked = false;
+  let hostGone = false;
   let acting = false;
   const departure = new Departure(supervisor, managedBy(process.env));
-  const heed = (act: () => void) => () => {
-    if (acting) act();
-    else stopAsked = true;
-  };
-  process.on(
-    'SIGTERM',
-    heed(() => void departure.signalled()),
-  );
-  process.on(
-    'SIGINT',
-    heed(() => supervisor.stop()),
-  );
-  // A terminal that closes is the host's business; the default action would end the supervisor.
-  process.on('SIGHUP', () => {});
+  const signals = new SignalDesk({
+    log,
+    doing: () => (acting ? supervisor.doing : 'beginning'),
+    acts: {
+      SIGTERM: () => void departure.signalled(),
+      SIGINT: () => supervisor.stop(),
+      SIGQUIT: () => void supervisor.quit(),
+      SIGHUP: () => void supervisor.rereadConfig(),
+      SIGUSR1: () => supervisor.verbosity.toggle(),
+      SIGUSR2: () => supervisor.reloadBySignal(),
+    },
+    passOn: (signal) => supervisor.passOn(signal),
+  });
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGQUIT'] as const) process.on(signal, () => signals.hear(signal));
+  takeSignals((signal) => signals.hear(signal));
   watchHost(process.env, () => {
     log.error({ event: 'host-gone' }, 'the host has died: stopping, since nobody would start anything here again');
     if (acting) supervisor.hostGone();
-    else stopAsked = true;
+    else hostGone = true;
   });
 
   const handlers = {
@@ -172,7 +175,8 @@ export async function runSupervisor(flags: ConfigFlags, configFile: string | und
     if (kept !== null) keepWhenStable();
     control.resume();
   }
-  if (stopAsked) void departure.signalled();
+  if (hostGone) supervisor.hostGone();
+  signals.review();
   const status = await supervisor.ended;
   audit.close();
   return status;

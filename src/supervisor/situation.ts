@@ -21,12 +21,18 @@ export interface SupervisorOptions {
   readonly release: Release | null;
   /** Where release.current led when the release was resolved; null where none is watched. */
   readonly target: Target | null;
+  /** When the configuration was read, milliseconds since the epoch. */
+  readonly configAt: number;
   /** Why config and release are not what stands in the configuration now. */
   readonly configProblem: ConfigProblem | null;
   /** What the status says beside what runs, each a sentence. */
   readonly remarks: readonly string[];
   /** A generation of this release has been committed. */
   readonly committed: (release: Release) => void;
+  /** The configuration as it stands now. Throws what it is refused for. */
+  readonly readConfig: () => Config;
+  /** Something that was under way is over, or another supervisor is the main process. */
+  readonly settled: () => void;
   readonly env: NodeJS.ProcessEnv;
   readonly paths: Paths;
   readonly log: Log;
@@ -44,9 +50,15 @@ export class Situation {
   stopping = false;
   /** Of this process, when everything has ended. */
   exitStatus: number = EXIT.ok;
+  /** Why the configuration in use is not the one that stands in its file. */
+  configProblem: ConfigProblem | null;
+  /** When the configuration in use was read, milliseconds since the epoch. */
+  configAt: number;
 
   constructor(options: SupervisorOptions) {
     this.options = options;
+    this.configProblem = options.configProblem;
+    this.configAt = options.configProblem?.configOf ?? options.configAt;
     this.inventory = new Inventory(options.config.name, options.paths.runtimeDirectory);
   }
 }

@@ -26,6 +26,8 @@ export interface Start {
   readonly release: Release | null;
   /** Where release.current led; null where none is watched, or something else is run. */
   readonly target: Target | null;
+  /** When the configuration was read, milliseconds since the epoch. */
+  readonly at: number;
   /** Why this is not what stands in the config now. */
   readonly problem: ConfigProblem | null;
 }
@@ -33,10 +35,20 @@ export interface Start {
 /** Throws where the configuration is refused. `goesBack`: a rollback, which brings its own release. */
 export function readStart(flags: ConfigFlags, configFile: string | undefined, goesBack: boolean): Start {
   const cwd = workingDirectory(process.env);
+  const at = Date.now();
   const config = loadConfig({ cwd, configFile, flags, cores: availableParallelism() });
   // Before the release: should the symlink move in between, the watch finds another target than this.
   const target = config.release.current === null ? null : readTarget(config.release.current);
-  return { config, release: goesBack ? releaseIfAny(config) : releaseOf(config), target, problem: null };
+  return { config, release: goesBack ? releaseIfAny(config) : releaseOf(config), target, at, problem: null };
+}
+
+/**
+ * The configuration as it stands now, of a service that was started with one: a file that has gone is no empty one. Throws
+ * where it is refused.
+ */
+export function rereadConfig(flags: ConfigFlags, configFile: string | undefined, { file }: Config): Config {
+  const cwd = workingDirectory(process.env);
+  return loadConfig({ cwd, configFile: configFile ?? file ?? undefined, flags, cores: availableParallelism() });
 }
 
 /** What a supervisor ran with whose workers live. Null where nothing is on record. */
@@ -46,7 +58,8 @@ export function startOfLive(cause: BatondError): Start | null {
   // An older batond may have written it.
   if (live === null || incumbent === undefined || !isConfig(live.config)) return null;
   const { config } = live;
-  return { config, release: incumbent.release, target: null, problem: problemOf(cause, incumbent.release.resolvedAt) };
+  const at = incumbent.release.resolvedAt;
+  return { config, release: incumbent.release, target: null, at, problem: problemOf(cause, at) };
 }
 
 /**
@@ -59,7 +72,7 @@ export function startOfLastGood(flags: ConfigFlags, cause: BatondError): Start |
   const { config, at } = lastGood;
   try {
     const release = isUsable(lastGood.release) ? lastGood.release : releaseOf(config);
-    return { config, release, target: null, problem: problemOf(cause, at) };
+    return { config, release, target: null, at, problem: problemOf(cause, at) };
   } catch {
     return null;
   }

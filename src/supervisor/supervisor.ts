@@ -44,6 +44,7 @@ import type { Inherited } from './inherit.js';
 import type { Kept } from './kept.js';
 import { Leftovers } from './leftovers.js';
 import { Listening } from './listening.js';
+import type { LiveConfig } from './live-config.js';
 import { OomWatch } from './oom-watch.js';
 import { probe } from './probe.js';
 import { Probes } from './probes.js';
@@ -54,9 +55,11 @@ import { describeCut } from './report-words.js';
 import { Reporter } from './reporter.js';
 import { Restarter } from './restarter.js';
 import { Roller } from './roller.js';
+import type { Doing, Heard } from './signal-table.js';
 import { Situation, type SupervisorOptions } from './situation.js';
 import { endStrays } from './strays.js';
 import { TicketSecret } from './ticket-secret.js';
+import { Verbosity } from './verbosity.js';
 import { WaitingClient } from './waiting-client.js';
 import { Workforce } from './workforce.js';
 
@@ -100,6 +103,9 @@ export class Supervisor {
   readonly #roller: Roller;
   readonly #tickets: TicketSecret;
   readonly #workforce: Workforce;
+  #liveConfig: LiveConfig | null = null;
+  #quitting = false;
+  readonly verbosity: Verbosity;
 
   constructor(options: SupervisorOptions) {
     const situation = new Situation(options);
@@ -176,6 +182,7 @@ export class Supervisor {
     this.#tickets = new TicketSecret((secret) => {
       for (const worker of situation.inventory.workers()) worker.giveTicketSecret(secret);
     });
+    this.verbosity = new Verbosity(log, () => config.log.level);
     const reports = new ReportFiles(paths.stateDirectory);
     this.#reporter = new Reporter({
       files: reports,
@@ -286,7 +293,10 @@ export class Supervisor {
       freeze: () => this.#custody.freeze(),
       thaw: () => this.#custody.thaw(),
       snapshot: () => this.#custody.snapshot(),
-      announceMain: (pid) => this.#custody.announceMain(pid),
+      announceMain: async (pid) => {
+        await this.#custody.announceMain(pid);
+        options.settled();
+      },
       barrier: () => notifier.barrier(5_000),
       failed: (cause) => this.#reloads.takeoverFailed(cause),
       exit: () => void this.#admin.finished().then(() => this.#ending.end(EXIT.ok)),
@@ -331,8 +341,10 @@ export class Supervisor {
       restarter: this.#restarter,
       roller: this.#roller,
       tickets: this.#tickets,
+      verbosity: this.verbosity,
       announce,
       over: () => {
+        options.settled();
         this.#currentWatch.look();
         // What ended while it was under way was left to it.
         this.#restarter.review();
@@ -360,6 +372,14 @@ export class Supervisor {
   /** Whether it still gets on: what is under way comes to an end. */
   get alive(): boolean {
     return !this.#roller.stuck && !this.#handover.stuck && !this.#deployment.stuck;
+  }
+
+  /** What it does, as far as a signal has to wait for that. */
+  get doing(): Doing {
+    if (this.#handover.yielding) return 'yielding';
+    if (this.#situation.stopping) return 'stopping';
+    if (!this.#handover.idle) return 'handing';
+    return this.#reloads.busy || this.#situation.inventory.incumbent === null ? 'rolling' : 'idle';
   }
 
   /** What is told of its health. */
@@ -407,13 +427,13 @@ export class Supervisor {
     this.#mirror.begin(stored);
     const workers = this.#situation.inventory.workers().length;
     log.info({ event: 'took-over', workers }, `pid ${process.pid} is the supervisor now, of ${workers} workers`);
-    const { kind, release } = this.#attempts.current ?? { kind: 'reload', release: null };
+    const { kind, release, by } = this.#attempts.current ?? { kind: 'reload', release: null, by: undefined };
     this.#attempts.isTried(target);
     this.#custody.activate();
     this.#admin.resume();
     void this.#currentWatch.begin();
-    // Nobody waits for one that the watch has begun.
-    if (waits || kind === 'watch') this.#reloads.continue(kind, release);
+    // Nobody waits for one that the watch has begun, or a signal.
+    if (waits || kind === 'watch' || by === 'signal') this.#reloads.continue(kind, release, by);
     else this.#reloads.abandoned();
   }
 
@@ -476,6 +496,7 @@ export class Supervisor {
     this.#oom.restore(state.oomKills ?? null);
     this.#degrading.restore(state.rules ?? []);
     this.#tickets.restore(state.tickets ?? null);
+    this.verbosity.restore(state.debugUntilMs ?? null);
     const sinceMs = state.reloadSinceMs ?? monotonicMs();
     this.#reloads.attend(client === undefined ? null : ReloadClient.adopt(client), sinceMs);
     this.#attempts.current = state.attempt ?? null;
@@ -490,6 +511,50 @@ export class Supervisor {
   /** The same, to a release of before. Throws NO_ROLLBACK_TARGET too. */
   rollback(client: ReloadClient, options: RollbackOptions): void {
     this.#reloads.rollback(client, options);
+  }
+
+  reloadBySignal(): void {
+    this.#reloads.signalled();
+  }
+
+  /** To the supervisor that has taken over: an older batond would be ended by what it does not know. */
+  passOn(signal: Heard): void {
+    if (signal === 'SIGTERM' || this.#handover.successorCatches(signal)) this.#handover.passOn(signal);
+  }
+
+  async rereadConfig(): Promise<void> {
+    if (this.#liveConfig === null) {
+      const { LiveConfig } = await import('./live-config.js');
+      this.#liveConfig ??= new LiveConfig(this.#situation, {
+        read: this.#situation.options.readConfig,
+        announce: () => this.#announce(),
+      });
+    }
+    this.#liveConfig.reread();
+  }
+
+  /** Writes down what is the case, then ends everything at once; the second time without a word. */
+  async quit(): Promise<void> {
+    const { log, notifier, paths } = this.#situation.options;
+    if (!this.#quitting) {
+      this.#quitting = true;
+      const { diagnose } = await import('./diagnosis.js');
+      await diagnose({
+        stateDirectory: paths.stateDirectory,
+        log,
+        status: () => this.status(),
+        machines: () => ({
+          doing: this.doing,
+          roll: this.#roller.state,
+          takeover: this.#handover.state,
+          deployment: this.#deployment.doing,
+          attempt: this.#attempts.current?.kind ?? null,
+          stuck: !this.alive,
+        }),
+      });
+      notifier.status('Ended by SIGQUIT.');
+    }
+    this.#ending.quit();
   }
 
   leave(stored: number): void {

@@ -239,14 +239,18 @@ export const historyEntry: fc.Arbitrary<HistoryEntry> = fc.record({
   message: short,
 });
 
-const attempt: fc.Arbitrary<Attempt> = fc.record({
-  kind,
-  release: or(release),
-  generation: or(count),
-  from: or(fc.record({ generation: count, release })),
-  target: or(fc.record({ root: short, identity: short })),
-  outcome: or(outcome),
-});
+const attempt: fc.Arbitrary<Attempt> = fc.record(
+  {
+    kind,
+    by: fc.constant('signal' as const),
+    release: or(release),
+    generation: or(count),
+    from: or(fc.record({ generation: count, release })),
+    target: or(fc.record({ root: short, identity: short })),
+    outcome: or(outcome),
+  },
+  { requiredKeys: ['kind', 'release', 'generation', 'from', 'target', 'outcome'] },
+);
 
 const door = or(
   fc.record({
@@ -277,6 +281,7 @@ export const snapshot: fc.Arbitrary<Snapshot & Secrets> = fc.record(
     attempt: or(attempt),
     tried: or(short),
     oomKills: or(count),
+    debugUntilMs: or(ms),
     ages: list(fc.record({ generation: count, workers: count, counts })),
     admin: door,
     agent: door,

@@ -78,6 +78,7 @@ fuzz(
     const before = openDescriptors();
     const socket = new NotifySocket(join(folder, 'host.sock'), {
       mainPid: () => process.pid,
+      onHeard: () => {},
       onMainPid: (pid) => expect(Number.isInteger(pid) && pid > 0 && pid < 2 ** 31).toBe(true),
       onReady: () => {},
       onStopping: () => {},

@@ -14,7 +14,8 @@ const TOLD = new Set([
   'supervisor/going-on.ts', // when the verdict was given
   'supervisor/roller.ts', // when the verdict was given
   'supervisor/start-config.ts', // when a configuration was good
-  'supervisor/attempts.ts', // when the verdict was given
+  'supervisor/attempts.ts',
+  'supervisor/diagnosis.ts', // when the verdict was given
   'supervisor/first-start.ts', // the same
   'supervisor/reloads.ts', // the same
 ]);

@@ -16,6 +16,7 @@ process.exit(
     stopTimeoutMs: 10_000,
     fdStoreMax,
     watchdogMs,
+    terminal: false,
     log: createLog({ name: 'shop', level: 'info', env: process.env }),
     report: () => {},
   }),
