@@ -78,7 +78,7 @@ export class Drain {
 
   #endIdle(): void {
     const idle = findIdle(this.#servers, this.#connections);
-    const unused = this.#unusedMayEnd ? findUnused(this.#connections, idle) : [];
+    const unused = this.#unusedMayEnd ? findUnused(this.#connections) : [];
     endIdle([...idle, ...unused], (socket) => this.#connections.foretell(socket, 'cut'));
   }
 

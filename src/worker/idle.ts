@@ -8,7 +8,7 @@ import type { Server as HttpServer } from 'node:http';
 import type net from 'node:net';
 import { native } from '../native.js';
 import type { Connections } from './connections.js';
-import { descriptorOf, isPlainHttp } from './internals.js';
+import { descriptorOf, hasBeenUsed, isPlainHttp } from './internals.js';
 
 /**
  * Those whose parser is between two requests and that owe no answer. What has arrived since is still in the kernel.
@@ -19,7 +19,7 @@ export function findIdle(servers: Iterable<net.Server>, connections: Connections
   const idle: net.Socket[] = [];
   for (const socket of sockets) {
     socket.destroy = () => {
-      if (!connections.owesAnswer(socket)) idle.push(socket);
+      if (!connections.owesAnswer(socket) && hasBeenUsed(socket)) idle.push(socket);
       return socket;
     };
   }
@@ -33,13 +33,11 @@ export function findIdle(servers: Iterable<net.Server>, connections: Connections
 
 /**
  * Those that have asked for nothing since they were opened, beside those that are idle: to Node's parsers they owe their
- * first request. One that came from another process after its last answer is idle, although nothing was read of it here.
+ * first request, before Node 26. One that came from another process after its last answer is idle, although nothing was
+ * read of it here.
  */
-export function findUnused(connections: Connections, idle: Iterable<net.Socket>): net.Socket[] {
-  const between = new Set(idle);
-  return [...connections.all()].filter(
-    (socket) => socket.bytesRead === 0 && !between.has(socket) && isPlainHttp(socket),
-  );
+export function findUnused(connections: Connections): net.Socket[] {
+  return [...connections.all()].filter((socket) => !hasBeenUsed(socket) && isPlainHttp(socket));
 }
 
 /** Gives each a FIN. What has arrived in the kernel but has not been read makes a connection busy. */

@@ -335,6 +335,13 @@ const PRETENDED_REQUEST = Buffer.from('GET / HTTP/1.1\r\n\r\n');
 /** What Node adds to `keepAliveTimeout` unless the server has a `keepAliveTimeoutBuffer`. */
 const KEEP_ALIVE_BUFFER_MS = 1_000;
 
+const madeIdle = new WeakSet<net.Socket>();
+
+/** Whether anything was ever asked on a connection, here or where it came from: Node 26 counts one without as idle too. */
+export function hasBeenUsed(socket: net.Socket): boolean {
+  return socket.bytesRead > 0 || madeIdle.has(socket);
+}
+
 /**
  * Makes a connection that has just been given to an HTTP server what it was where it came from: idle between two
  * requests. To Node it is one that owes its first request, so it would be answered 408 after `headersTimeout` and
@@ -344,6 +351,7 @@ const KEEP_ALIVE_BUFFER_MS = 1_000;
 export function makeIdle(socket: net.Socket, server: net.Server): void {
   const { parser } = within(socket);
   if (!parser?.onIncoming) return;
+  madeIdle.add(socket);
   const { onIncoming } = parser;
   parser.onIncoming = () => 0;
   parser.execute(PRETENDED_REQUEST);

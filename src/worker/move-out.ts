@@ -182,7 +182,7 @@ export class MoveOut {
       }
       if (searched) return;
       const idle = findIdle(this.#servers, this.#connections);
-      const unused = findUnused(this.#connections, idle);
+      const unused = findUnused(this.#connections);
       const found = (kind: string) => (socket: net.Socket) => ({ socket, kind, bytesRead: socket.bytesRead });
       this.#found = [...idle.map(found(HTTP)), ...unused.map(found(HTTP_UNUSED))];
     }
