@@ -16,7 +16,7 @@ import { startClients } from '../support/ws/start-clients.js';
 
 const MODES = {
   fresh: { perSecond: 100 },
-  keepAlive: { connections: 64, gapMs: [0, 100] as const },
+  keepAlive: { connections: 16, gapMs: [0, 100] as const },
   slow: { connections: 2, ms: 900, chunks: 6 },
   idle: { connections: 4 },
 };
@@ -28,12 +28,12 @@ const pidsOf = (status: Status) =>
     .sort((a, b) => a - b);
 
 describe('a supervisor that is killed', () => {
-  test('costs nobody anything, five times in a row: the same workers go on under the next one', async () => {
+  test('costs nobody anything, three times in a row: the same workers go on under the next one', async () => {
     await using service = await HostedService.start();
     const before = await service.status();
     const load = await service.load({ modes: MODES });
     let fds: number | null = null;
-    for (let n = 0; n < 5; n++) {
+    for (let n = 0; n < 3; n++) {
       const after = await service.killSupervisor();
       expect(pidsOf(after), service.log).toEqual(pidsOf(before));
       expect(serving(after).number).toBe(1);
@@ -127,13 +127,10 @@ describe.runIf(spawnSync('python3', ['--version']).status === 0)('a program with
   });
 });
 
-/** Those that the next supervisor has most to do for; the fault matrix plays every transition. */
+/** In the middle of a takeover and of a switch; the fault matrix plays every transition. */
 const BEFORE_COMMIT: Omit<Fault, 'signal'>[] = [
-  { machine: 'predecessor', state: 'handing', event: 'took' },
   { machine: 'successor', state: 'waiting', event: 'yours' },
-  { machine: 'roll', state: 'booting', event: 'ready' },
   { machine: 'roll', state: 'switching', event: 'opened', after: 'pauseIncumbents' },
-  { machine: 'roll', state: 'committing', event: 'committed' },
 ];
 
 describe('a reload whose supervisor is killed', () => {
@@ -185,23 +182,14 @@ describe('a reload whose supervisor is killed', () => {
 });
 
 const live = (service: HostedService) => join(service.folder, 'run/live.json');
-const cut = (service: HostedService) => {
-  const text = readFileSync(live(service), 'utf8');
-  writeFileSync(live(service), text.slice(0, text.length / 2));
-};
 const scribble = (service: HostedService) => {
   writeFileSync(live(service), readFileSync(live(service), 'utf8').replace('"incumbent"', '"candidate"'));
 };
-const rewrite = (service: HostedService) => {
-  writeFileSync(live(service), readFileSync(live(service), 'utf8').replace('"version":1', '"version":99'));
-};
-
+/** All that can be wrong with one is in the unit tests. */
 describe('a live state file that', () => {
   test.each([
     ['is missing', (service: HostedService) => rmSync(live(service)), 'there is none'],
-    ['is cut short', cut, 'its checksum is wrong'],
     ['was written into', scribble, 'its checksum is wrong'],
-    ['is of another version', rewrite, 'its version is 99'],
   ])('%s makes a new generation, and the old workers serve until it does', async (_name, damage, why) => {
     await using service = await HostedService.start();
     const before = await service.status();

@@ -11,10 +11,10 @@ const available = labAvailable();
 const suite = describe.skipIf(!available.ok);
 
 const KEEP_ALIVE = [
-  { connections: 24, gapMs: [0, 100] as const },
+  { connections: 12, gapMs: [0, 100] as const },
   { connections: 8, gapMs: [2_900, 3_100] as const },
 ];
-const WITHOUT_SLOW = { fresh: { perSecond: 300 }, keepAlive: KEEP_ALIVE };
+const WITHOUT_SLOW = { fresh: { perSecond: 150 }, keepAlive: KEEP_ALIVE };
 const WITH_SLOW = {
   ...WITHOUT_SLOW,
   slow: { connections: 4, ms: 900, chunks: 6 },
@@ -22,7 +22,7 @@ const WITH_SLOW = {
 };
 
 /** `npm test` takes a sample; all fifty with BATOND_LONG=1. */
-const RELOADS = process.env.BATOND_LONG === '1' ? 50 : 10;
+const RELOADS = process.env.BATOND_LONG === '1' ? 50 : 6;
 
 suite(`under systemd${available.ok ? '' : ` (${available.why})`}`, () => {
   test.each([
