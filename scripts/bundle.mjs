@@ -19,8 +19,9 @@ const ENTRIES = [
   { name: 'cli/program', parts: true },
 ];
 
-/** A class that is told by instanceof; what goes by its own place; and the tables, which tests reach into. */
+/** What main.js has of its own; a class that is told by instanceof; what goes by its own place; the tables, which tests reach into. */
 const APART = [
+  'early-signals',
   'errors',
   'main',
   'native',

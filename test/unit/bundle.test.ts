@@ -19,6 +19,13 @@ describe('the modules that are joined', () => {
     expect(places.filter(({ path }) => !path.startsWith('../'))).toEqual([]);
   });
 
+  test('are none of those that main.js has imported before them: they would be there twice', () => {
+    const own = [...readFileSync(join(SRC, 'main.ts'), 'utf8').matchAll(/^import .* from '\.\/(.*)\.js';/gm)];
+    const apart = /const APART = \[([^\]]*)\]/.exec(readFileSync(join(SRC, '../scripts/bundle.mjs'), 'utf8'))![1]!;
+    expect(own.length).toBeGreaterThan(1);
+    for (const [, name] of own) expect(apart).toContain(`'${name}'`);
+  });
+
   test('are one folder deep', () => {
     expect(inFolders.filter((name) => name.split('/').length !== 2)).toEqual([]);
   });
