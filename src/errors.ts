@@ -98,6 +98,10 @@ export const ERRORS = {
     (f) =>
       `no worker has a check ${f.check}: ${f.known === '' ? 'the app has registered none' : `there is ${f.known}`}`,
   ),
+  PROFILE_BUSY: row(EXIT.busy, (f) => `${f.worker} is being profiled already: try again when that is over`),
+  PROFILE_REFUSED: row(EXIT.refused, (f) => `there is nothing to profile: ${f.reason}`),
+  PROFILE_FAILED: row(EXIT.refused, (f) => `there is no ${f.what} profile of ${f.worker}: ${f.reason}`),
+  NO_PROFILE: row(EXIT.refused, (f) => `there is no profile ${f.name}: only the last ones are kept`),
   REQUEST_INVALID: row(EXIT.usage, (f) => `${f.problem}`),
   STOPPING: row(EXIT.unavailable, (f) => `${f.name} is stopping`),
   CLIENT_GONE: row(EXIT.refused, () => 'the client that asked for the reload went away'),

@@ -50,6 +50,7 @@ const ROWS: Record<ToWorker['type'], Row> = {
       isCount(m.id) && isKind(m.what) && isText(m.path) && isCount(m.maxBytes) && Number.isFinite(m.durationMs),
     fds: 0,
   },
+  enough: { check: (m) => isCount(m.id), fds: 0 },
   attend: { check: (m) => isCount(m.id), fds: 0 },
   save: { check: (m) => isCount(m.to) && isCount(m.maxBytes), fds: 0 },
   restore: { check: (m) => isCount(m.from) && isCount(m.generation) && isCount(m.slots), fds: 1 },

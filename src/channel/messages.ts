@@ -263,6 +263,8 @@ export type ToWorker =
       readonly maxBytes: number;
       readonly durationMs: number;
     }
+  /** A profile that `examine` of that number asked for ends now, with what there is. */
+  | { readonly type: 'enough'; readonly id: number }
   /** Another supervisor is there, and asks where it stands. */
   | { readonly type: 'attend'; readonly id: number }
   /** What TLS session tickets are made from, base64: first of all messages, and again when it is replaced. */

@@ -11,6 +11,7 @@ import type { Uninstalled } from '../systemd/uninstall-units.js';
 import type { CheckFacts } from './check.js';
 import type { ServiceFinding } from './doctor.js';
 import type { Installed } from './install.js';
+import type { ProfileResult } from './profile.js';
 
 /** One document, by the command line without "batond" and --json. */
 export interface JsonDocuments {
@@ -19,6 +20,8 @@ export interface JsonDocuments {
   report: Report;
   'report --list': readonly ReportSummary[];
   history: readonly HistoryRow[];
+  'profile cpu': ProfileResult;
+  'profile heap': ProfileResult;
   check: CheckFacts;
   doctor: readonly ServiceFinding[];
   seal: Sealed;

@@ -15,6 +15,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Register>>> = {
   status: async () => (await import('./status.js')).registerStatus,
   health: async () => (await import('./health.js')).registerHealth,
   report: async () => (await import('./report.js')).registerReport,
+  profile: async () => (await import('./profile.js')).registerProfile,
   history: async () => (await import('./history.js')).registerHistory,
   stop: async () => (await import('./stop.js')).registerStop,
   check: async () => (await import('./check.js')).registerCheck,

@@ -9,6 +9,7 @@
  */
 import type { Report } from '../inventory/report.js';
 import type { HealthReport, HistoryRow, Readiness, ReloadLine, ReportSummary, Status } from './messages.js';
+import type { ProfileLine } from './profile-messages.js';
 
 /** What `GET /v1` answers. */
 export interface ApiFacts {
@@ -41,6 +42,8 @@ export interface RouteAnswers {
   'GET /v1/history': readonly HistoryRow[];
   'GET /v1/reports': readonly ReportSummary[];
   'GET /v1/reports/{number}': Report;
+  'POST /v1/profile': ProfileLine;
+  'GET /v1/profiles/{name}': string;
   'POST /v1/stop': { readonly stopping: true };
   'GET /healthz': HealthReport;
   'GET /readyz': Readiness;

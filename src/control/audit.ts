@@ -13,7 +13,7 @@ const MAX_ENTRIES = 5;
 /** In a window. More different users than these are counted as one. */
 const MAX_USERS = 20;
 
-export type Action = 'reload' | 'rollback' | 'stop';
+export type Action = 'reload' | 'rollback' | 'stop' | 'profile' | 'profile-read';
 
 interface Tally {
   entries: number;

@@ -18,6 +18,7 @@ import type {
   Status,
 } from './messages.js';
 import { controlSockets } from './paths.js';
+import { type ProfileLine, type ProfileOptions, parseProfileLine } from './profile-messages.js';
 import { refuseForeign } from './runtime-directory.js';
 import { isControlProcess, verdictWithoutSupervisor } from './supervisor-watch.js';
 
@@ -126,6 +127,30 @@ export class ControlClient {
     const verdict = await verdictWithoutSupervisor(liveFile ?? '', Number(this.#env.MAINPID));
     setImmediate(() => setImmediate(end));
     return verdict;
+  }
+
+  /** Has workers profiled, and stays until it is done. Throws PROFILE_BUSY, PROFILE_REFUSED, NOT_PERMITTED too. */
+  async profile(
+    { kind, durationMs, slot, all }: ProfileOptions,
+    onLine: (line: ProfileLine) => void,
+  ): Promise<Extract<ProfileLine, { event: 'verdict' }>> {
+    const path = target('/v1/profile', { ms: durationMs, slot, all: all ? 1 : null });
+    const response = await this.#call('POST', `${path}&kind=${kind}`);
+    try {
+      for await (const line of linesOf(response)) {
+        const parsed = parseProfileLine(line);
+        if (parsed !== null) onLine(parsed);
+        if (parsed?.event === 'verdict') return parsed;
+      }
+    } catch (error) {
+      throw usable(error);
+    }
+    throw new BatondError('CONTROL_FAILED', { reason: 'the supervisor went away before the profile was there' });
+  }
+
+  /** The bytes of a profile, however many; they throw where there are fewer than there should be. */
+  async profileFile(name: string): Promise<AsyncIterable<Buffer>> {
+    return this.#call('GET', `/v1/profiles/${name}`);
   }
 
   /** The oldest first. */

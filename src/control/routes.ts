@@ -7,6 +7,7 @@ import { VERSION } from '../version.js';
 import type { RouteAnswers } from './api.js';
 import type { Exchange } from './exchange.js';
 import { FORCE, NO_OLD_AFTER, type Parameter, reloadOptions, rollbackOptions, TO } from './options.js';
+import { ALL, CPU_MS, KIND, SLOT } from './profile-parameters.js';
 import type { Right } from './rights.js';
 
 export interface Route<Body> {
@@ -25,7 +26,7 @@ export interface Route<Body> {
   /** Other statuses under which the same is said, and when. */
   readonly or?: Readonly<Record<number, string>>;
   /** Where what it says is not one JSON document. */
-  readonly media?: 'application/x-ndjson' | 'text/plain';
+  readonly media?: 'application/x-ndjson' | 'application/octet-stream' | 'text/plain';
   serve(exchange: Exchange<Body>): void | Promise<void>;
 }
 
@@ -119,6 +120,28 @@ export const ROUTES: { readonly [Key in keyof RouteAnswers]: Route<RouteAnswers[
       exchange.send(handlers.report(parameter === 'last' ? null : Number(parameter)));
     },
   },
+  'POST /v1/profile': {
+    right: 'act',
+    what: 'profile',
+    about: 'Has workers that serve write a profile, and tells when each is there; whoever goes away gets none',
+    query: [KIND, CPU_MS, SLOT, ALL],
+    refuses: ['PROFILE_BUSY', 'PROFILE_REFUSED', 'REQUEST_INVALID'],
+    media: 'application/x-ndjson',
+    serve: async (exchange) => (await import('./profiles.js')).makeProfile(exchange),
+  },
+  'GET /v1/profiles/{name}': {
+    right: 'act',
+    what: 'see the profiles of',
+    about: 'The file of a profile, as Chrome DevTools load it: a heap has the secrets of the app',
+    parameter: {
+      name: 'name',
+      about: 'As a line of POST /v1/profile has said it',
+      schema: { type: 'string', pattern: '^([\\w.-]{1,100})$' },
+    },
+    refuses: ['NO_PROFILE'],
+    media: 'application/octet-stream',
+    serve: async (exchange) => (await import('./profiles.js')).sendProfile(exchange),
+  },
   'POST /v1/stop': {
     right: 'act',
     what: 'stop',
@@ -192,6 +215,8 @@ export function findRoute(asked: string): Found | null {
 
 const REFUSAL_STATUS: Partial<Record<ErrorCode, number>> = {
   BUSY: 409,
+  PROFILE_BUSY: 409,
+  PROFILE_REFUSED: 409,
   NO_ROOM: 429,
   UNHEALTHY: 429,
   FROZEN: 429,
@@ -199,6 +224,7 @@ const REFUSAL_STATUS: Partial<Record<ErrorCode, number>> = {
   NOT_PERMITTED: 403,
   NO_CHECK: 404,
   NO_REPORT: 404,
+  NO_PROFILE: 404,
   NO_ROLLBACK_TARGET: 404,
   REQUEST_INVALID: 400,
 };

@@ -14,8 +14,10 @@ import { Admission } from './admission.js';
 import type { Audit } from './audit.js';
 import { coalesce } from './coalesce.js';
 import { Exchange, type ExchangeHost, send } from './exchange.js';
+import type { LineStream } from './line-stream.js';
 import type { HistoryRow, ReloadOptions, ReportSummary, RollbackOptions, Status } from './messages.js';
 import { type Peer, printable, userText } from './peer.js';
+import type { ProfileLine, ProfileOptions } from './profile-messages.js';
 import type { ReloadClient } from './reload-client.js';
 import type { Right, Rights } from './rights.js';
 import { findRoute, statusOf } from './routes.js';
@@ -41,6 +43,10 @@ export interface ControlHandlers {
   reports(): ReportSummary[];
   /** Null is the last one. Throws NO_REPORT. */
   report(number: number | null): Report;
+  /** Resolves when it is under way; `done` is told the code of its verdict, or null. Throws PROFILE_BUSY and the like. */
+  profile(options: ProfileOptions, stream: LineStream<ProfileLine>, done: (code: string | null) => void): Promise<void>;
+  /** Where the profile of that name is; null where there is none. */
+  profilePath(name: string): Promise<string | null>;
   stop(): void;
   readonly health: HealthSource;
 }

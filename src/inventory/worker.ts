@@ -125,6 +125,9 @@ export class Worker {
   #canaries: boolean;
   #accepts: Accepts;
   #nextId = 1;
+  /** A heap snapshot is being written, and stops it; milliseconds of CLOCK_MONOTONIC. */
+  #standsStill = false;
+  #stillUntilMs = Number.NEGATIVE_INFINITY;
   /** Of its requests to listen. */
   #unanswered = 0;
   readonly #events: WorkerEvents;
@@ -405,16 +408,34 @@ export class Worker {
     return this.#checking.ask(id, timeoutMs + CHECK_GRACE_MS, () => this.#send(question));
   }
 
-  /** Has it write what is named into that file; null where it does not say in time, for its event loop is blocked. */
-  examine(
+  /**
+   * Has it write what is named into that file; null where it does not say in time, for its event loop is blocked.
+   * A profile ends before its time when the signal is aborted.
+   */
+  async examine(
     what: EvidenceKind,
     path: string,
     { maxBytes, durationMs, timeoutMs }: { maxBytes: number; durationMs: number; timeoutMs: number },
+    signal?: AbortSignal,
   ): Promise<Examined | null> {
-    if (this.#channel === null || this.#channel.closed) return Promise.resolve(null);
+    if (this.#channel === null || this.#channel.closed) return null;
     const id = this.#nextId++;
     const question: ToWorker = { type: 'examine', id, what, path, maxBytes, durationMs };
-    return this.#examining.ask(id, timeoutMs, () => this.#send(question));
+    signal?.addEventListener('abort', () => this.#send({ type: 'enough', id }), { once: true });
+    if (what === 'heap') this.#standsStill = true;
+    try {
+      return await this.#examining.ask(id, timeoutMs, () => this.#send(question));
+    } finally {
+      if (what === 'heap') {
+        this.#standsStill = false;
+        this.#stillUntilMs = monotonicMs();
+      }
+    }
+  }
+
+  /** Whether it has stood still since then, because it was told to: what it did not answer says nothing of how it is. */
+  stoodStillSince(ms: number): boolean {
+    return this.#standsStill || this.#stillUntilMs >= ms;
   }
 
   /** Stops and starts reading what it says, around a takeover. */

@@ -52,6 +52,7 @@ export const FILES: readonly Row[] = [
   [stateDirectory, 'The state directory; of a user other than root it is in ~/.local/state/batond.'],
   [`${stateDirectory}/diagnostics/`, 'What a service that was ended by SIGQUIT has left.'],
   [`${stateDirectory}/reports/`, 'The reports of the last 100 reloads, of batond report.'],
+  [`${stateDirectory}/profiles/`, 'What batond profile has made, the last 20 of them.'],
   ...Object.entries(inside).map(([name, path]): Row => [path, FILE_WORDS[name as keyof typeof inside]]),
   ['.batond-seal, .batond-seal.sig', 'The seal of a release, in its folder, and the signature of the seal.'],
 ];

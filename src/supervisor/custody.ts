@@ -18,6 +18,7 @@ import type { Leftovers } from './leftovers.js';
 import type { Listening } from './listening.js';
 import type { OomWatch } from './oom-watch.js';
 import type { Probes } from './probes.js';
+import type { Profiling } from './profiling.js';
 import type { Remains } from './remains.js';
 import type { Reporter } from './reporter.js';
 import type { Restarter } from './restarter.js';
@@ -52,6 +53,7 @@ export interface CustodyHost {
   readonly restarter: Restarter;
   readonly tickets: TicketSecret;
   readonly verbosity: Verbosity;
+  profiling(): Profiling | null;
   announce(): void;
 }
 
@@ -94,6 +96,7 @@ export class Custody {
     degrading.freeze();
     // First: it lets go of those that the drainer would hold.
     this.#host.evidence.freeze();
+    this.#host.profiling()?.freeze();
     this.#host.remains.freeze();
     this.#host.growth.freeze();
     drainer.freeze();

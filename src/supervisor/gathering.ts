@@ -11,6 +11,7 @@ import type { Generation } from '../inventory/generation.js';
 import type { EvidenceReport } from '../inventory/report.js';
 import type { Worker } from '../inventory/worker.js';
 import { availableMemoryBytes } from '../process/available-memory.js';
+import { snapshotBytes, whyNoSnapshot } from '../process/snapshot-room.js';
 
 /** Workers beyond that are not looked at: they run the same code. */
 const MAX_EXAMINED = 4;
@@ -18,8 +19,6 @@ const REPORT_TIMEOUT_MS = 5_000;
 /** Beyond the time that a profile lasts. */
 const CPU_GRACE_MS = 5_000;
 const HEAP_TIMEOUT_MS = 60_000;
-/** A snapshot has up to twice the bytes of the heap that it is of, and takes as much memory to make. */
-const SNAPSHOT_FACTOR = 2;
 
 const ENDINGS: Record<EvidenceKind, string> = { heap: 'heapsnapshot', report: 'report.json', cpu: 'cpuprofile' };
 
@@ -126,9 +125,10 @@ export class Gathering {
       this.#miss(worker, 'heap', null);
       return;
     }
-    const bytes = measures.heapUsedBytes * SNAPSHOT_FACTOR;
+    const bytes = snapshotBytes(measures.heapUsedBytes);
     const memory = (this.#host.memoryBytes ?? availableMemoryBytes)();
-    const refused = this.#refusal(bytes, memory);
+    const left = this.#host.files.leftBytes(this.#name);
+    const refused = whyNoSnapshot(bytes, left, 'evidence.max or the disk', memory);
     if (refused !== null) {
       this.#miss(worker, 'heap', refused);
       return;
@@ -136,16 +136,6 @@ export class Gathering {
     this.#heapTaken = true;
     this.#host.files.makeRoom(this.#name, bytes);
     await this.#take(worker, 'heap', HEAP_TIMEOUT_MS);
-  }
-
-  #refusal(bytes: number, memory: number | null): string | null {
-    const megabytes = (of: number) => `${Math.round(of / 2 ** 20)} MiB`;
-    const left = this.#host.files.leftBytes(this.#name);
-    if (bytes > left) {
-      return `it would take about ${megabytes(bytes)}, and ${megabytes(left)} are left of evidence.max or the disk`;
-    }
-    if (memory === null || bytes <= memory) return null;
-    return `it would take about ${megabytes(bytes)} of memory, and ${megabytes(memory)} are available`;
   }
 
   async #take(worker: Worker, what: EvidenceKind, timeoutMs: number): Promise<void> {

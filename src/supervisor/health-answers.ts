@@ -163,6 +163,12 @@ export class HealthAnswers {
   }
 
   async #ask(worker: Worker, check: string | null): Promise<Answered> {
+    const askedMs = monotonicMs();
+    const answered = await this.#askNow(worker, check);
+    return answered.inTime === false && worker.stoodStillSince(askedMs) ? { ...answered, inTime: null } : answered;
+  }
+
+  async #askNow(worker: Worker, check: string | null): Promise<Answered> {
     const { slot } = worker;
     if (worker.phase === 'booting' || worker.phase === 'stopping') return { worker, inTime: null, checks: [] };
     // A program without a channel is taken at its word: it lives.

@@ -174,6 +174,10 @@ export class Probes {
     );
     // Frozen, ended, or no longer asked for meanwhile.
     if (this.#loops.get(worker)?.includes(loop) !== true) return;
+    if (failure !== null && worker.stoodStillSince(begunMs)) {
+      this.#askAfter(worker, loop, loop.probe.intervalMs);
+      return;
+    }
     const before = loop.streak;
     loop.failure = failure;
     loop.streak = answered(before, failure === null, loop.probe);

@@ -21,6 +21,7 @@ import type { FirstStart } from './first-start.js';
 import type { GoodReleases } from './good-releases.js';
 import type { Handover } from './handover.js';
 import type { History } from './history.js';
+import type { Profiling } from './profiling.js';
 import type { Reporter } from './reporter.js';
 import type { Roller, RollRequest } from './roller.js';
 import type { Situation } from './situation.js';
@@ -38,6 +39,7 @@ export interface ReloadsHost {
   readonly reporter: Reporter;
   readonly roller: Roller;
   firstStart(): FirstStart;
+  profiling(): Profiling | null;
   announce(): void;
   /** Another reload may begin: what was switched to meanwhile is looked at. */
   over(): void;
@@ -241,6 +243,7 @@ export class Reloads {
     const { attempts, reporter, handover, announce } = this.#host;
     const { options, inventory } = this.#situation;
     this.#host.admitter.forget();
+    this.#host.profiling()?.enough('a reload began');
     const { current } = options.config.release;
     const target = current === null ? null : readTarget(current);
     attempts.isTried(target);

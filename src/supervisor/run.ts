@@ -132,6 +132,8 @@ export async function runSupervisor(flags: ConfigFlags, configFile: string | und
     history: () => supervisor.history(),
     reports: () => supervisor.reports(),
     report: (number: number | null) => supervisor.report(number),
+    profile: (...asked: Parameters<Supervisor['profile']>) => supervisor.profile(...asked),
+    profilePath: (name: string) => supervisor.profilePath(name),
     stop: () => supervisor.stop(),
     health: supervisor.health,
   };

@@ -13,6 +13,7 @@ import { type BatondError, EXIT } from '../errors.js';
 import type { Generation } from '../inventory/generation.js';
 import { Inventory, type NamedFds, type Secrets, type Snapshot } from '../inventory/inventory.js';
 import { Mirror } from '../inventory/mirror.js';
+import type { ProfileFiles } from '../inventory/profile-files.js';
 import type { Report } from '../inventory/report.js';
 import { ReportFiles } from '../inventory/report-files.js';
 import { storedName, ticketsName } from '../inventory/stored-names.js';
@@ -48,6 +49,7 @@ import type { LiveConfig } from './live-config.js';
 import { OomWatch } from './oom-watch.js';
 import { probe } from './probe.js';
 import { Probes } from './probes.js';
+import type { Profiling } from './profiling.js';
 import { Regret } from './regret.js';
 import { Reloads } from './reloads.js';
 import { Remains } from './remains.js';
@@ -96,6 +98,8 @@ export class Supervisor {
   readonly #oom = new OomWatch();
   readonly #probes: Probes;
   readonly #regret: Regret;
+  /** Null until somebody asks for a profile. */
+  #profiling: Profiling | null = null;
   readonly #reloads: Reloads;
   readonly #remains: Remains;
   readonly #reporter: Reporter;
@@ -219,12 +223,14 @@ export class Supervisor {
       begun: (generation) => {
         this.#reporter.drains(generation.number);
         this.#remains.begun(generation);
+        this.#profiling?.enough('its generation is told to end', generation);
       },
       settle: () => this.#mirror.flush(),
       timedOut: ({ generation }, cause, connections) => this.#reporter.timedOut(generation, cause, connections),
       held: ({ generation }, held) => this.#reporter.held(generation, held),
       killed: ({ generation }) => this.#reporter.killed(generation),
-      holds: (worker) => this.#evidence.holds(worker) || this.#remains.holds(worker),
+      holds: (worker) =>
+        this.#evidence.holds(worker) || this.#remains.holds(worker) || this.#profiling?.holds(worker) === true,
       gone: (generation) => {
         this.#evidence.forget(generation);
         this.#workforce.gone(generation);
@@ -343,6 +349,7 @@ export class Supervisor {
       tickets: this.#tickets,
       verbosity: this.verbosity,
       announce,
+      profiling: () => this.#profiling,
       over: () => {
         options.settled();
         this.#currentWatch.look();
@@ -511,6 +518,32 @@ export class Supervisor {
   /** The same, to a release of before. Throws NO_ROLLBACK_TARGET too. */
   rollback(client: ReloadClient, options: RollbackOptions): void {
     this.#reloads.rollback(client, options);
+  }
+
+  /** Throws PROFILE_REFUSED and PROFILE_BUSY; `done` is told the code of the verdict, or null. */
+  async profile(...asked: Parameters<Profiling['begin']>): Promise<void> {
+    const { Profiling } = await import('./profiling.js');
+    const files = await this.#profileFiles();
+    const situation = this.#situation;
+    this.#profiling ??= new Profiling({
+      get inventory() {
+        return situation.inventory;
+      },
+      files,
+      log: situation.options.log,
+      release: (worker) => this.#drainer.release(worker),
+    });
+    await this.#profiling.begin(...asked);
+  }
+
+  /** Where the profile of that name is; null where there is none. */
+  async profilePath(name: string): Promise<string | null> {
+    return (await this.#profileFiles()).find(name);
+  }
+
+  async #profileFiles(): Promise<ProfileFiles> {
+    const { ProfileFiles } = await import('../inventory/profile-files.js');
+    return new ProfileFiles(this.#situation.options.paths.stateDirectory);
   }
 
   reloadBySignal(): void {

@@ -120,6 +120,7 @@ export const WITHOUT_ID: ReadonlySet<string> = new Set([
   'hook-output',
   'kill-supervisor',
   'log-level',
+  'profile',
   'roll',
   'roll-ignored',
   'signal',

@@ -59,7 +59,16 @@ export function uninstallUnits({ scope, name, purge, force }: UninstallOptions):
 }
 
 /** Each of them also with the ending of one that was being written. */
-const OWN_FILES = ['state.json', 'history.json', 'last-good.json', 'starts.json', 'reports', 'evidence', 'diagnostics'];
+const OWN_FILES = [
+  'state.json',
+  'history.json',
+  'last-good.json',
+  'starts.json',
+  'reports',
+  'evidence',
+  'profiles',
+  'diagnostics',
+];
 
 /** The records of releases and starts, and the reports, are batond's own; anything else there is an app's ($STATE_DIRECTORY). */
 function removeState(directory: string, removed: string[], kept: { path: string; why: string }[]): void {

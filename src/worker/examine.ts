@@ -14,6 +14,14 @@ type Question = Extract<ToWorker, { type: 'examine' }>;
 const MODE = 0o600;
 const MAX_REASON = 500;
 
+/** Ends the profile of that question, while there is one. */
+const profiles = new Map<number, () => void>();
+
+/** The profile that was asked for by that number has lasted long enough. */
+export function enough(id: number): void {
+  profiles.get(id)?.();
+}
+
 /** Never rejects. */
 export async function examine(question: Question, channel: Pick<Channel, 'send'>): Promise<void> {
   const { id } = question;
@@ -40,19 +48,24 @@ const WRITERS: Record<Question['what'], (question: Question) => Promise<number>>
     return statSync(path).size;
   },
   report: async ({ path, maxBytes }) => write(path, JSON.stringify(diagnosticReport(), null, 2), maxBytes),
-  cpu: async ({ path, maxBytes, durationMs }) => {
-    // Some builds of Node are without it.
-    const { Session } = await import('node:inspector/promises');
-    const session = new Session();
-    session.connect();
+  cpu: async ({ id, path, maxBytes, durationMs }) => {
+    const ended = new Promise<void>((resolve) => profiles.set(id, resolve));
     try {
-      await session.post('Profiler.enable');
-      await session.post('Profiler.start');
-      await later(durationMs, undefined, { ref: false });
-      const { profile } = await session.post('Profiler.stop');
-      return write(path, JSON.stringify(profile), maxBytes);
+      // Some builds of Node are without it.
+      const { Session } = await import('node:inspector/promises');
+      const session = new Session();
+      session.connect();
+      try {
+        await session.post('Profiler.enable');
+        await session.post('Profiler.start');
+        await Promise.race([later(durationMs, undefined, { ref: false }), ended]);
+        const { profile } = await session.post('Profiler.stop');
+        return write(path, JSON.stringify(profile), maxBytes);
+      } finally {
+        session.disconnect();
+      }
     } finally {
-      session.disconnect();
+      profiles.delete(id);
     }
   },
 };
@@ -71,7 +84,7 @@ function diagnosticReport(): object {
 
 function write(path: string, text: string, maxBytes: number): number {
   const bytes = Buffer.byteLength(text);
-  if (bytes > maxBytes) throw new Error(`it would have ${bytes} bytes, and ${maxBytes} are left of evidence.max`);
+  if (bytes > maxBytes) throw new Error(`it would have ${bytes} bytes, and ${maxBytes} are left for it`);
   try {
     writeFileSync(path, text, { mode: MODE, flag: 'wx' });
   } catch (error) {

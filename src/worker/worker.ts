@@ -147,6 +147,9 @@ function run(start: WorkerStart): void {
         // Hardly anybody is ever asked this.
         void import('./examine.js').then(({ examine }) => examine(message, channel));
         break;
+      case 'enough':
+        void import('./examine.js').then(({ enough }) => enough(message.id));
+        break;
       case 'tickets':
         tickets.use(Buffer.from(message.secret, 'base64'));
         break;

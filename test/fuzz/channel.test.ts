@@ -176,6 +176,7 @@ const toWorker = messages(
     'check',
     'resources',
     'examine',
+    'enough',
   ],
   {
     names: fc.option(fc.array(text, { maxLength: 5 })),

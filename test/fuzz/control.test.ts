@@ -53,6 +53,16 @@ beforeAll(() => {
         throw new BatondError('NO_REPORT', { number: wanted });
       },
       stop: () => {},
+      profile: async ({ durationMs, slot }, stream, done) => {
+        expect(Number.isSafeInteger(durationMs) && durationMs > 0).toBe(true);
+        if (slot !== null) expect(Number.isSafeInteger(slot)).toBe(true);
+        stream.line({ event: 'step', message: '', atMs: 0 }, true);
+        done(null);
+      },
+      profilePath: async (name) => {
+        expect(name).toMatch(/^[\w.-]+$/);
+        return null;
+      },
       health: {
         alive: true,
         weight: 100,
@@ -73,6 +83,8 @@ afterAll(() => {
 const target = fc.oneof(
   fc.constantFrom(
     '/v1/status',
+    '/v1/profile',
+    '/v1/profiles/',
     '/v1/reload',
     '/v1/reports',
     '/v1/reports/last',

@@ -12,6 +12,7 @@ const TOLD = new Set([
   'inventory/report.ts', // when the reload began
   'supervisor/evidence.ts', // the name of a folder
   'supervisor/going-on.ts', // when the verdict was given
+  'supervisor/profiling.ts', // the name of a file
   'supervisor/roller.ts', // when the verdict was given
   'supervisor/start-config.ts', // when a configuration was good
   'supervisor/attempts.ts',

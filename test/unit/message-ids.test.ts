@@ -12,7 +12,7 @@ const SRC = new URL('../../src', import.meta.url).pathname;
 const CATALOG = readFileSync(new URL('../../units/batond.catalog', import.meta.url), 'utf8');
 
 /** What has a key `event` and is no record of the log: events of tables, lines to a client, what a worker is told. */
-const OTHERS = new Set(['BATOND_EVENT', 'candidateFailed', 'stepped', 'stateLost', 'old-gone']);
+const OTHERS = new Set(['BATOND_EVENT', 'candidateFailed', 'stepped', 'stateLost', 'old-gone', 'file', 'missing']);
 
 /** The modules that log, as text. */
 const logging = readdirSync(SRC, { recursive: true, encoding: 'utf8' })

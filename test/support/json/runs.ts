@@ -14,6 +14,8 @@ export const HOSTED_RUNS: Readonly<Record<string, Run>> = {
   report: ['report'],
   'report --list': ['report', '--list'],
   history: ['history'],
+  'profile cpu': ['profile', 'cpu', '--seconds', '0.1'],
+  'profile heap': ['profile', 'heap'],
   doctor: ['doctor'],
   check: ['check'],
 };
