@@ -39,9 +39,19 @@ async function main(): Promise<number> {
   return runCommand(process.argv);
 }
 
-function end(status: number): never {
+function end(status: number): void {
   if (guarded) endStart(status, process.env);
-  process.exit(status);
+  leave(status);
+}
+
+/** What a pipe has not taken yet would be lost by an exit. A supervisor waits for no reader. */
+function leave(status: number): void {
+  const streams = [process.stdout, process.stderr].filter(({ writableLength }) => writableLength > 0);
+  if (process.argv[2] === 'run' || streams.length === 0) process.exit(status);
+  // It comes with an error too: nobody reads any more.
+  void Promise.all(streams.map((stream) => new Promise((done) => stream.write('', done)))).then(() =>
+    process.exit(status),
+  );
 }
 
 main().then(end, (error: unknown) => {
@@ -49,9 +59,10 @@ main().then(end, (error: unknown) => {
   if (typeof known.exitStatus === 'number' && typeof known.code === 'string') {
     process.stderr.write(`batond: ${known.message}\n`);
     // The one situation of the table that comes from what has been installed.
-    if (known.code !== 'ADDON_MISSING') end(known.exitStatus);
-    process.exit(known.exitStatus);
+    if (known.code === 'ADDON_MISSING') leave(known.exitStatus);
+    else end(known.exitStatus);
+    return;
   }
   process.stderr.write(`batond: ${error instanceof Error ? error.stack : error}\n`);
-  process.exit(FAILED);
+  leave(FAILED);
 });

@@ -264,6 +264,24 @@ describe('reload', () => {
     expect(lines.at(-1)).toMatchObject({ ok: true, code: null, exitStatus: 0, generation: 2 });
   });
 
+  test('has all been printed when it ends, however late it is read', async () => {
+    // A reader that begins when the command has ended, or has not within a second; of the smallest pipe that there is.
+    const late = `
+import fcntl, os, subprocess, sys
+r, w = os.pipe()
+fcntl.fcntl(w, fcntl.F_SETPIPE_SZ, 4096)
+p = subprocess.Popen(sys.argv[1:], stdout=w)
+os.close(w)
+try: p.wait(1)
+except subprocess.TimeoutExpired: pass
+sys.stdout.write(os.fdopen(r).read())
+`;
+    const command = [NODE, MAIN, 'check', '--schema'];
+    const whole = await run(command, process.env);
+    expect(whole.stdout.length).toBeGreaterThan(4_096);
+    expect(await run(['python3', '-c', late, ...command], process.env)).toEqual(whole);
+  });
+
   test('goes on when nobody reads what it prints', async () => {
     await using service = await HostedService.start({ workers: 1 });
     const line = `{ '${NODE}' '${MAIN}' reload --name shop; echo "exit $?" >&2; } | true`;
