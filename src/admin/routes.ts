@@ -12,15 +12,25 @@ export interface HealthSource {
   readonly readiness: Readiness;
   /** Throws NO_CHECK. */
   report(check: string | null): Promise<HealthReport>;
+  /** For Prometheus, in the format that `Accept` asks for. */
+  metrics(accept: string | undefined): Promise<Answer>;
 }
 
 export interface Answer {
   readonly status: number;
   /** Said as JSON, or a text as it is. */
   readonly body: object | string;
+  /** The media type of a text, where it is not a plain one. */
+  readonly type?: string;
 }
 
-export type Route = (query: URLSearchParams) => Promise<Answer>;
+/** The media type of its body. */
+export function typeOf({ body, type }: Answer): string {
+  return type ?? (typeof body === 'string' ? 'text/plain; charset=utf-8' : 'application/json');
+}
+
+/** `accept` is the header of that name. */
+export type Route = (query: URLSearchParams, accept: string | undefined) => Promise<Answer>;
 
 /** By the path of a GET. */
 export type Routes = ReadonlyMap<string, Route>;
@@ -54,6 +64,7 @@ export function healthRoutes(source: HealthSource): Routes {
         return { status: 200, body: `${source.weight}%\n` };
       },
     ],
+    ['/metrics', (_query, accept) => source.metrics(accept)],
     [
       '/livez',
       async () => {

@@ -6,7 +6,7 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { Server as NetServer, type Socket } from 'node:net';
 import { type Fd, native } from '../native.js';
-import type { Routes } from './routes.js';
+import { type Answer, type Routes, typeOf } from './routes.js';
 
 // Not by `import`, which would read its lazy exports too; see control/server.ts.
 const { createServer } = process.getBuiltinModule('node:http');
@@ -92,25 +92,26 @@ export class AdminServer {
     const { method } = request;
     const [path = '/', query] = (request.url ?? '/').split('?', 2);
     const route = this.#routes.get(path);
-    if (route === undefined) send(response, method, 404, { code: 'NOT_FOUND', known: [...this.#routes.keys()] });
-    else if (method !== 'GET' && method !== 'HEAD') {
+    if (route === undefined) {
+      send(response, method, { status: 404, body: { code: 'NOT_FOUND', known: [...this.#routes.keys()] } });
+    } else if (method !== 'GET' && method !== 'HEAD') {
       response.setHeader('allow', 'GET, HEAD');
-      send(response, method, 405, { code: 'METHOD_NOT_ALLOWED', allowed: ['GET', 'HEAD'] });
+      send(response, method, { status: 405, body: { code: 'METHOD_NOT_ALLOWED', allowed: ['GET', 'HEAD'] } });
     } else {
       try {
-        const { status, body } = await route(new URLSearchParams(query));
-        send(response, method, status, body);
+        send(response, method, await route(new URLSearchParams(query), request.headers.accept));
       } catch (error) {
-        send(response, method, 503, { code: 'HEALTH_UNKNOWN', message: (error as Error).message });
+        send(response, method, { status: 503, body: { code: 'HEALTH_UNKNOWN', message: (error as Error).message } });
       }
     }
   }
 }
 
-function send(response: ServerResponse, method: string | undefined, status: number, body: object | string): void {
+function send(response: ServerResponse, method: string | undefined, answer: Answer): void {
+  const { status, body } = answer;
   const text = typeof body === 'string' ? body : `${JSON.stringify(body)}\n`;
   response.writeHead(status, {
-    'content-type': typeof body === 'string' ? 'text/plain; charset=utf-8' : 'application/json',
+    'content-type': typeOf(answer),
     'content-length': Buffer.byteLength(text),
     'cache-control': 'no-store',
     connection: 'close',

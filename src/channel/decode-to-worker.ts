@@ -12,6 +12,7 @@ const isKind = (value: unknown): boolean => EVIDENCE_KINDS.some((kind) => kind =
 const isTexts = (value: unknown): boolean => value === null || (Array.isArray(value) && value.every(isText));
 const isAccepts = (value: unknown): boolean => value === 'all' || value === 'main' || value === 'canary';
 
+const isFlagOrAbsent = (value: unknown): boolean => value === undefined || typeof value === 'boolean';
 const isNames = (value: unknown): boolean => Array.isArray(value) && value.every(isText);
 const isShare = (value: unknown): boolean => isCount(value) && (value as number) <= 1_000;
 
@@ -42,7 +43,7 @@ const ROWS: Record<ToWorker['type'], Row> = {
   },
   link: { check: (m) => isText(m.peer), fds: 1 },
   divert: { check: (m) => isDiversion(m.diversion) && isNames(m.listeners), fds: 0 },
-  measure: { check: (m) => isCount(m.id) && (m.delay === undefined || typeof m.delay === 'boolean'), fds: 0 },
+  measure: { check: (m) => isCount(m.id) && isFlagOrAbsent(m.delay) && isFlagOrAbsent(m.scraped), fds: 0 },
   check: { check: (m) => isCount(m.id) && Number.isFinite(m.timeoutMs) && isTexts(m.names), fds: 0 },
   resources: { check: (m) => isCount(m.id), fds: 0 },
   examine: {

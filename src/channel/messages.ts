@@ -22,7 +22,7 @@
  *      |  --- link {peer} + fd --------------------> |   a direct channel to a worker of the other generation
  *      |  --- drain {id, idle, timeoutMs} ---------> |   <-- drained {id}    nothing in flight, no connection left
  *      |  --- divert {diversion, listeners} -------> |   hands new connections to those that a `link` says take them
- *      |  --- measure {id, delay?} ----------------> |   <-- measures {id, ...}
+ *      |  --- measure {id, delay?, scraped?} ------> |   <-- measures {id, ...}; with id 0 unasked, as its last words
  *      |  <-- checks {names} ---------------------- |   the app has registered these
  *      |  --- check {id, timeoutMs, names} --------> |   <-- checked {id, results}
  *      |  --- resources {id} ----------------------> |   <-- holdings {id, ...}
@@ -38,6 +38,9 @@ import type { CheckResult } from './checks.js';
 import type { Diversion } from './diversion.js';
 
 export const CHANNEL_VERSION = 1;
+
+/** The id of `measures` that answer nothing: nobody asks with it. */
+export const LAST_WORDS = 0;
 
 /** The largest packet either side sends or takes, in bytes. */
 export const MAX_PACKET_BYTES = 64 * 1024;
@@ -90,6 +93,22 @@ export interface LoopDelaySeen {
   readonly over: readonly number[];
 }
 
+/** The kinds of garbage collection that Node tells apart. */
+export const COLLECTION_KINDS = ['minor', 'major', 'incremental', 'weakcb'] as const;
+export type CollectionKind = (typeof COLLECTION_KINDS)[number];
+
+/** What a worker says beside where somebody scrapes metrics; counts are since its start. */
+export interface MeasuredDetail {
+  readonly userMs: number;
+  readonly systemMs: number;
+  readonly heapTotalBytes: number;
+  /** What V8 lets it grow to. */
+  readonly heapLimitBytes: number;
+  readonly externalBytes: number;
+  /** Of the collections while it was scraped. */
+  readonly collections: Readonly<Record<CollectionKind, { readonly count: number; readonly ms: number }>>;
+}
+
 /**
  * What a worker counts. From `errors` on all is since its start, so that any number of readers can take differences; an
  * older preload does not say it, and nothing is what it then counts.
@@ -119,6 +138,8 @@ export interface Measures {
   readonly loop: { readonly activeMs: number; readonly idleMs: number };
   /** Null while nobody asks for it: to watch wakes an idle process. */
   readonly delay: LoopDelaySeen | null;
+  /** Null where it was not scraped of late. */
+  readonly detail: MeasuredDetail | null;
 }
 
 /** What keeps a worker alive and what its app says that it holds, each by its name. */
@@ -237,8 +258,11 @@ export type ToWorker =
     }
   /** Until the next `open`, `pause` or `drain`: these new connections of these listeners go to the peers that take. */
   | { readonly type: 'divert'; readonly diversion: Diversion; readonly listeners: readonly string[] }
-  /** With `delay` the event loop is watched, until nobody has asked so for a while. */
-  | { readonly type: 'measure'; readonly id: number; readonly delay?: boolean }
+  /**
+   * With `delay` the event loop is watched, until nobody has asked so for a while. `scraped`: for metrics, by somebody who
+   * comes back within minutes; then collections are counted and the loop is watched for as long.
+   */
+  | { readonly type: 'measure'; readonly id: number; readonly delay?: boolean; readonly scraped?: boolean }
   /** `to` is the generation that wants it: a later `save` takes the place of one that is under way. */
   | { readonly type: 'save'; readonly to: number; readonly maxBytes: number }
   /** With one descriptor: what worker `from` (its slot) of that generation saved. One after the other, in this order. */

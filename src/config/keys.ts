@@ -632,7 +632,8 @@ export const KEYS = {
   'admin.listen': {
     type: { kind: 'address' },
     default: null,
-    about: 'Where /healthz, /readyz and /livez are served to load balancers; a port alone is that of 127.0.0.1.',
+    about:
+      'Where /healthz, /readyz and /livez are served to load balancers, and /metrics to Prometheus; a port alone is that of 127.0.0.1.',
   },
   'control.read': {
     type: { kind: 'accounts' },

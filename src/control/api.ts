@@ -49,4 +49,5 @@ export interface RouteAnswers {
   'GET /readyz': Readiness;
   'GET /livez': { readonly alive: boolean };
   'GET /weight': string;
+  'GET /metrics': string;
 }

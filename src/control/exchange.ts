@@ -1,6 +1,6 @@
 /** One request and its answer, as the routes see them. */
 import type { ServerResponse } from 'node:http';
-import type { Routes as HealthRoutes } from '../admin/routes.js';
+import { type Answer, type Routes as HealthRoutes, typeOf } from '../admin/routes.js';
 import { BatondError } from '../errors.js';
 import type { Admission } from './admission.js';
 import type { Action, Audit } from './audit.js';
@@ -41,8 +41,13 @@ export class Exchange<Body> {
     return this.host.handlers;
   }
 
+  /** What its client would rather have, as in the header of that name. */
+  get accept(): string | undefined {
+    return this.response.req.headers.accept;
+  }
+
   send(body: Body, status = 200): void {
-    send(this.response, status, body as object | string);
+    send(this.response, { status, body: body as object | string });
   }
 
   /** On record before it has any effect, and again where it is refused. */
@@ -69,10 +74,11 @@ export class Exchange<Body> {
 }
 
 /** A text as it is, all else as JSON. */
-export function send(response: ServerResponse, status: number, body: object | string): void {
+export function send(response: ServerResponse, answer: Answer): void {
+  const { status, body } = answer;
   const text = typeof body === 'string' ? body : `${JSON.stringify(body)}\n`;
   response.writeHead(status, {
-    'content-type': typeof body === 'string' ? 'text/plain; charset=utf-8' : 'application/json',
+    'content-type': typeOf(answer),
     'content-length': Buffer.byteLength(text),
     connection: 'close',
   });

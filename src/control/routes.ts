@@ -5,7 +5,7 @@
 import type { ErrorCode } from '../errors.js';
 import { VERSION } from '../version.js';
 import type { RouteAnswers } from './api.js';
-import type { Exchange } from './exchange.js';
+import { type Exchange, send } from './exchange.js';
 import { FORCE, NO_OLD_AFTER, type Parameter, reloadOptions, rollbackOptions, TO } from './options.js';
 import { ALL, CPU_MS, KIND, SLOT } from './profile-parameters.js';
 import type { Right } from './rights.js';
@@ -40,8 +40,7 @@ const WITH_PROBE: Parameter = {
 
 /** As it is told on admin.listen. */
 const told = (path: string) => async (exchange: Exchange<never>) => {
-  const { status, body } = await exchange.host.health.get(path)!(exchange.query);
-  exchange.send(body as never, status);
+  send(exchange.response, await exchange.host.health.get(path)!(exchange.query, exchange.accept));
 };
 
 export const ROUTES: { readonly [Key in keyof RouteAnswers]: Route<RouteAnswers[Key]> } = {
@@ -182,6 +181,13 @@ export const ROUTES: { readonly [Key in keyof RouteAnswers]: Route<RouteAnswers[
     about: 'How many hundredths of its traffic the service should get, as "20%"; as on admin.listen',
     media: 'text/plain',
     serve: told('/weight'),
+  },
+  'GET /metrics': {
+    right: 'read',
+    what: 'see the metrics of',
+    about: 'All that is counted, for Prometheus, or as OpenMetrics where Accept prefers it; as on admin.listen',
+    media: 'text/plain',
+    serve: told('/metrics'),
   },
 };
 

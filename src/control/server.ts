@@ -116,11 +116,8 @@ export class ControlServer {
     try {
       this.#require(peer, found?.route ?? UNKNOWN, asked);
       if (found === null) {
-        send(response, 404, {
-          code: 'NOT_FOUND',
-          message: `there is no ${printable(asked)}`,
-          exitStatus: EXIT.software,
-        });
+        const message = `there is no ${printable(asked)}`;
+        send(response, { status: 404, body: { code: 'NOT_FOUND', message, exitStatus: EXIT.software } });
         return;
       }
       const exchange = new Exchange<never>(this.#host, peer, response, new URLSearchParams(query), found.parameter);
@@ -131,7 +128,8 @@ export class ControlServer {
         error instanceof BatondError ? error : new BatondError('CONTROL_FAILED', { reason: String(error) }, error);
       const { retryAfterSeconds } = known.facts;
       if (retryAfterSeconds !== undefined) response.setHeader('retry-after', `${retryAfterSeconds}`);
-      send(response, statusOf(known.code), { code: known.code, message: known.message, exitStatus: known.exitStatus });
+      const { code, message, exitStatus } = known;
+      send(response, { status: statusOf(code), body: { code, message, exitStatus } });
     }
   }
 

@@ -11,6 +11,7 @@ import { CAUSES } from '../healing/rules.js';
 import type { AgeRecord } from '../health/growth.js';
 import { LEVELS } from '../health/levels.js';
 import type { Trust } from '../health/trust.js';
+import type { LedgerRecord, Occurrence } from '../metrics/ledger.js';
 import type { Target } from '../release/current.js';
 import type { Release, ReleaseProcess } from '../release/release.js';
 import {
@@ -222,6 +223,14 @@ const isAttempt = isShape<Attempt>({
   outcome: isNullOr(isOutcome),
 });
 
+const isCounts = isMapOf(isNumber);
+const isLedger = isShape<LedgerRecord>({
+  past: isMapOf(isCounts),
+  told: isMapOf(isCounts),
+  slots: isMapOf(isCounts),
+  occurrences: isListOf(isShape<Occurrence>({ name: isText, labels: isMapOf(isText), counts: isCounts })),
+});
+
 const isWellFormed = isShape<Snapshot & Secrets>({
   version: isCount,
   name: isText,
@@ -245,6 +254,7 @@ const isWellFormed = isShape<Snapshot & Secrets>({
   mirrored: isAbsentOr(isFlag),
   oomKills: isAbsentOr(isNullOr(isCount)),
   ages: isAbsentOr(isListOf(isShape<AgeRecord>({ generation: isCount, workers: isCount, counts: isMapOf(isNumber) }))),
+  metrics: isAbsentOr(isNullOr(isLedger)),
   tickets: isAbsentOr(isNullOr(isTickets)),
   debugUntilMs: isAbsentOr(isNullOr(isNumber)),
 });

@@ -6,6 +6,7 @@
 import type { RuleRecord } from '../circuit/rule.js';
 import type { ReloadOutcome } from '../control/messages.js';
 import type { AgeRecord } from '../health/growth.js';
+import type { LedgerRecord } from '../metrics/ledger.js';
 import { type Fd, native } from '../native.js';
 import type { Release } from '../release/release.js';
 import type { AdminRecord } from './admin-socket.js';
@@ -56,6 +57,8 @@ export interface Snapshot {
   readonly ages?: readonly AgeRecord[];
   /** Until when SIGUSR1 has raised the level of the log, milliseconds of CLOCK_MONOTONIC; null while it has not. */
   readonly debugUntilMs?: number | null;
+  /** What metrics keep; null where nobody has asked for any. */
+  readonly metrics?: LedgerRecord | null;
 }
 
 /** What a takeover hands on and no file may ever hold. */

@@ -92,6 +92,12 @@ export interface WorkerDescriptors {
   readonly notify: { readonly fd: Fd; readonly path: string } | null;
 }
 
+export interface Measured {
+  readonly measures: Measures;
+  /** Milliseconds of CLOCK_MONOTONIC. */
+  readonly atMs: number;
+}
+
 const MEASURE_TIMEOUT_MS = 1_000;
 /** Beyond what its checks may take: until its answer is here. */
 const CHECK_GRACE_MS = 1_000;
@@ -119,6 +125,7 @@ export class Worker {
   #phase: Phase;
   #fatal: string | null;
   #tally: DrainTally | null = null;
+  #measured: Measured | null = null;
   #state: StateAbility;
   #checks: ReadonlySet<string>;
   #killedBy: Cause | null;
@@ -201,6 +208,11 @@ export class Worker {
   /** What became of its connections, once it has drained; a program without a channel does not say. */
   get tally(): DrainTally | null {
     return this.#tally;
+  }
+
+  /** What it has said last of what it counts, whoever asked; null where it has said nothing to this supervisor. */
+  get measured(): Measured | null {
+    return this.#measured;
   }
 
   /** Why we have killed it, if we have: what its exit does not say. */
@@ -382,10 +394,10 @@ export class Worker {
   }
 
   /** What it counts, or null where it does not say in time. With `delay` its event loop is watched for a while. */
-  measure({ delay = false } = {}): Promise<Measures | null> {
+  measure({ delay = false, scraped = false } = {}): Promise<Measures | null> {
     if (this.#channel === null || this.#channel.closed) return Promise.resolve(null);
     const id = this.#nextId++;
-    const question: ToWorker = delay ? { type: 'measure', id, delay } : { type: 'measure', id };
+    const question: ToWorker = { type: 'measure', id, ...(delay && { delay }), ...(scraped && { scraped }) };
     return this.#measuring.ask(id, MEASURE_TIMEOUT_MS, () => this.#send(question));
   }
 
@@ -527,7 +539,8 @@ export class Worker {
         this.#stands(message);
         return;
       case 'measures':
-        this.#measuring.answer(message.id, contentOf(message));
+        this.#measured = { measures: contentOf(message), atMs: monotonicMs() };
+        this.#measuring.answer(message.id, this.#measured.measures);
         return;
       case 'holdings':
         this.#holding.answer(message.id, contentOf(message));

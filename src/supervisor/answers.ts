@@ -1,10 +1,12 @@
-/** What the supervisor tells whoever asks: its status in full and in a sentence, what was run, and the reports. */
+/** What the supervisor tells whoever asks: its status in full and in a sentence, what was run, reports, and metrics. */
+import type { Answer } from '../admin/routes.js';
 import type { HistoryRow, ReportSummary, Status } from '../control/messages.js';
 import { BatondError } from '../errors.js';
 import { describeListener } from '../inventory/listeners.js';
 import type { Mirror } from '../inventory/mirror.js';
 import type { Report } from '../inventory/report.js';
 import type { ReportFiles } from '../inventory/report-files.js';
+import type { LedgerRecord } from '../metrics/ledger.js';
 import { monotonicMs } from '../process/monotonic.js';
 import { managedBy } from '../systemd/managed-by.js';
 import { VERSION } from '../version.js';
@@ -15,8 +17,10 @@ import type { Doors } from './doors.js';
 import type { Handover } from './handover.js';
 import type { HealthKeeper } from './health-keeper.js';
 import type { History } from './history.js';
+import type { Metrics } from './metrics.js';
 import type { Reloads } from './reloads.js';
 import { summaryOf } from './report-words.js';
+import type { Reporter } from './reporter.js';
 import type { Roller } from './roller.js';
 import type { Situation } from './situation.js';
 import { describeProblem } from './start-config.js';
@@ -33,6 +37,7 @@ export interface AnswersHost {
   readonly history: History;
   readonly mirror: Mirror;
   readonly reloads: Reloads;
+  readonly reporter: Reporter;
   readonly reports: ReportFiles;
   readonly roller: Roller;
 }
@@ -41,6 +46,10 @@ export class Answers {
   readonly #situation: Situation;
   readonly #host: AnswersHost;
   readonly #startedAtMs = monotonicMs();
+  /** Loaded when somebody asks for metrics, and in each supervisor after that one. */
+  #metrics: Metrics | null = null;
+  #loading: Promise<Metrics> | null = null;
+  #recorded: LedgerRecord | null = null;
 
   constructor(situation: Situation, host: AnswersHost) {
     this.#situation = situation;
@@ -55,7 +64,7 @@ export class Answers {
     return {
       version: 1,
       name: options.config.name,
-      state: this.#state(),
+      state: this.state,
       managedBy: managedBy(options.env),
       supervisor: { pid: process.pid, version: VERSION, uptimeMs: monotonicMs() - this.#startedAtMs },
       generations,
@@ -107,6 +116,47 @@ export class Answers {
     ].join(' ');
   }
 
+  /** For Prometheus, in the format that `accept` asks for. */
+  async metrics(accept: string | undefined): Promise<Answer> {
+    return (await this.#loadMetrics()).scrape(accept);
+  }
+
+  /** What metrics keep; null where nobody has asked for any. */
+  get metricsRecord(): LedgerRecord | null {
+    return this.#metrics?.record ?? this.#recorded;
+  }
+
+  /** Somebody has asked a supervisor before this one, so they are kept from here on. */
+  restoreMetrics(record: LedgerRecord | null): void {
+    this.#recorded = record;
+    if (record === null) return;
+    this.#loadMetrics().catch((error: Error) => {
+      this.#situation.options.log.error({ event: 'metrics', err: error }, `no metrics are kept: ${error.message}`);
+    });
+  }
+
+  /** Says it to the metrics, where somebody has asked for them. */
+  metered(say: (metrics: Metrics) => void): void {
+    if (this.#metrics !== null) say(this.#metrics);
+    // What could not be loaded has been said by whoever loaded it.
+    else this.#loading?.then(say).catch(() => {});
+  }
+
+  #loadMetrics(): Promise<Metrics> {
+    this.#loading ??= import('./metrics.js').then(
+      ({ Metrics }) => {
+        const host = { ...this.#host, weight: () => this.weight, state: () => this.state };
+        this.#metrics = new Metrics(this.#situation, host, this.#recorded);
+        return this.#metrics;
+      },
+      (error: Error) => {
+        this.#loading = null;
+        throw error;
+      },
+    );
+    return this.#loading;
+  }
+
   history(): HistoryRow[] {
     return this.#host.history.rows();
   }
@@ -128,7 +178,7 @@ export class Answers {
     return report;
   }
 
-  #state(): Status['state'] {
+  get state(): Status['state'] {
     const { stopping, inventory } = this.#situation;
     if (stopping) return 'stopping';
     if (inventory.incumbent === null) return 'starting';

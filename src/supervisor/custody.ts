@@ -6,6 +6,7 @@ import type { ControlServer } from '../control/server.js';
 import { BatondError } from '../errors.js';
 import type { NamedFds, Secrets, Snapshot } from '../inventory/inventory.js';
 import type { Mirror, Mirrored } from '../inventory/mirror.js';
+import type { LedgerRecord } from '../metrics/ledger.js';
 import type { Attempts } from './attempts.js';
 import type { Degrading } from './degrading.js';
 import type { Doors } from './doors.js';
@@ -16,6 +17,7 @@ import type { HealthAnswers } from './health-answers.js';
 import type { HealthKeeper } from './health-keeper.js';
 import type { Leftovers } from './leftovers.js';
 import type { Listening } from './listening.js';
+import type { Metrics } from './metrics.js';
 import type { OomWatch } from './oom-watch.js';
 import type { Probes } from './probes.js';
 import type { Profiling } from './profiling.js';
@@ -54,6 +56,10 @@ export interface CustodyHost {
   readonly tickets: TicketSecret;
   readonly verbosity: Verbosity;
   profiling(): Profiling | null;
+  /** What metrics keep; null where nobody has asked for any. */
+  metricsRecord(): LedgerRecord | null;
+  /** Says it to the metrics, where somebody has asked for them. */
+  metered(say: (metrics: Metrics) => void): void;
   announce(): void;
 }
 
@@ -93,6 +99,7 @@ export class Custody {
     health.freeze();
     probes.freeze();
     healthAnswers.freeze();
+    this.#host.metered((metrics) => metrics.freeze());
     degrading.freeze();
     // First: it lets go of those that the drainer would hold.
     this.#host.evidence.freeze();
@@ -114,6 +121,7 @@ export class Custody {
     this.#host.mirror.again();
     for (const worker of this.#situation.inventory.workers()) worker.thaw();
     this.#host.healthAnswers.thaw();
+    this.#host.metered((metrics) => metrics.thaw());
     this.activate();
     this.control?.resume();
     this.#host.admin.resume();
@@ -149,6 +157,7 @@ export class Custody {
       mirrored: true,
       oomKills: oom.record,
       ages: this.#host.growth.record,
+      metrics: this.#host.metricsRecord(),
       tickets: tickets.record,
       debugUntilMs: verbosity.record,
     };

@@ -4,7 +4,7 @@
  */
 import type { HistoryRow, ReloadOutcome } from '../control/messages.js';
 import { BatondError } from '../errors.js';
-import type { Attempt } from '../inventory/attempt.js';
+import type { Attempt, AttemptKind } from '../inventory/attempt.js';
 import { type HistoryEntry, readHistory, writeHistory } from '../inventory/history-file.js';
 import type { Log } from '../log.js';
 import { describeRelease, isUsable } from '../release/compare.js';
@@ -13,11 +13,14 @@ import { type Release, rootOf } from '../release/release.js';
 export class History {
   readonly #file: string;
   readonly #log: Log;
+  readonly #added: (kind: AttemptKind, code: string | null) => void;
   #entries: HistoryEntry[] | null = null;
 
-  constructor(file: string, log: Log) {
+  /** `added` hears of each. */
+  constructor(file: string, log: Log, added: (kind: AttemptKind, code: string | null) => void) {
     this.#file = file;
     this.#log = log;
+    this.#added = added;
   }
 
   /** The number that no generation on record has: they go on over restarts of the service. */
@@ -41,6 +44,7 @@ export class History {
     { code, message, at, durationMs }: ReloadOutcome,
     served: boolean,
   ): void {
+    this.#added(kind, code);
     const entries = this.#read();
     if (served) {
       const verdict = kind === 'rollback' || kind === 'regret' ? 'rolledBack' : 'replaced';

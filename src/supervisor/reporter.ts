@@ -54,6 +54,7 @@ export class Reporter {
   readonly #files: ReportFiles;
   readonly #log: Log;
   readonly #workerPids: () => number[];
+  readonly #onVerdict: (report: Report) => void;
   readonly #onComplete: (report: Report) => void;
   #open: OpenReport[] = [];
   #last = 0;
@@ -66,12 +67,14 @@ export class Reporter {
     readonly files: ReportFiles;
     readonly log: Log;
     readonly workerPids: () => number[];
+    readonly onVerdict: (report: Report) => void;
     /** Nothing more will come: every generation that the reload sent away is gone. */
     readonly onComplete: (report: Report) => void;
   }) {
     this.#files = options.files;
     this.#log = options.log;
     this.#workerPids = options.workerPids;
+    this.#onVerdict = options.onVerdict;
     this.#onComplete = options.onComplete;
   }
 
@@ -148,6 +151,7 @@ export class Reporter {
     this.#current = null;
     current.report.verdict = { ok, code, message };
     current.report.durationMs = Math.round((now - current.sinceMs) * 10) / 10;
+    this.#onVerdict(current.report);
     this.#settle(current);
   }
 

@@ -34,6 +34,8 @@ export interface RestarterHost {
   readonly busy: boolean;
   takeOomKill(): MemoryGroup | null;
   startWorker(generation: Generation, slot: number): void;
+  /** What was decided of a worker that ended unasked. */
+  judged(generation: Generation, slot: number, end: End, decision: Decision): void;
   /** Goes back to the last good release. False where there is none to go back to. */
   regret(generation: Generation, reason: string): boolean;
   lost(generation: Generation, reason: string): void;
@@ -152,6 +154,7 @@ export class Restarter {
       sinceMs: nowMs,
       dueAtMs: delayMs === null ? null : nowMs + delayMs,
     });
+    this.#host.judged(generation, slot, end, decision);
     if (isCrash) this.#sayCrash(generation, slot, end, { ...facts, inARow });
     this.#sayDecision(generation, slot, end, decision, { ...facts, restarts: healing.restartsOf(tier).length, spent });
     if (tier === 'auxiliary') {

@@ -171,6 +171,11 @@ export class Roller {
     return this.#canary?.apart === true && this.state !== 'rollingBack' ? 'main' : 'all';
   }
 
+  /** What a candidate gets in the step of a canary that is under way; null where there is none. */
+  get share(): { readonly by: 'chance' | 'header' | 'cookie'; readonly thousandths: number } | null {
+    return this.#trial === null ? null : { by: this.#trial.match?.by ?? 'chance', thousandths: this.#trial.share };
+  }
+
   /** The step of a canary that is under way, in a sentence; null where there is none. */
   get trial(): string | null {
     return this.state !== 'canarying' || this.#trial === null ? null : `It gets ${formatStep(this.#trial)}.`;

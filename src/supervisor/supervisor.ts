@@ -17,6 +17,7 @@ import type { ProfileFiles } from '../inventory/profile-files.js';
 import type { Report } from '../inventory/report.js';
 import { ReportFiles } from '../inventory/report-files.js';
 import { storedName, ticketsName } from '../inventory/stored-names.js';
+import type { Worker } from '../inventory/worker.js';
 import { monotonicMs } from '../process/monotonic.js';
 import type { Activated } from '../systemd/activation.js';
 import { ROLLBACK_ENVIRONMENT } from '../takeover/messages.js';
@@ -46,6 +47,7 @@ import type { Kept } from './kept.js';
 import { Leftovers } from './leftovers.js';
 import { Listening } from './listening.js';
 import type { LiveConfig } from './live-config.js';
+import type { Metrics } from './metrics.js';
 import { OomWatch } from './oom-watch.js';
 import { probe } from './probe.js';
 import { Probes } from './probes.js';
@@ -171,7 +173,10 @@ export class Supervisor {
     });
     this.#listening = new Listening(log, inventory, () => this.#mirror.flush());
     this.#good = new GoodReleases(paths.stateFile, log, inventory);
-    this.#history = new History(paths.historyFile, log);
+    const metered = (say: (metrics: Metrics) => void) => this.#answers.metered(say);
+    this.#history = new History(paths.historyFile, log, (kind, code) => {
+      metered((metrics) => metrics.verdict(kind, code));
+    });
     this.#deployment = new Deployment({
       config,
       env,
@@ -192,7 +197,11 @@ export class Supervisor {
       files: reports,
       log,
       workerPids: () => situation.inventory.workers().map((worker) => worker.process.pid),
-      onComplete: (report) => this.#client.oldGone(report.number, describeCut(report)),
+      onVerdict: (report) => metered((metrics) => metrics.reported(report)),
+      onComplete: (report) => {
+        metered((metrics) => metrics.drained(report));
+        this.#client.oldGone(report.number, describeCut(report));
+      },
     });
     this.#evidence = new Evidence({
       config: config.evidence,
@@ -247,6 +256,10 @@ export class Supervisor {
       },
       takeOomKill: () => this.#oom.takeKill(monotonicMs()),
       startWorker,
+      judged: (generation, slot, { rule, ended }, { action }) => {
+        const process = generation.processOf(slot).name;
+        metered((metrics) => metrics.judged({ process, rule: rule.name, ended, action }));
+      },
       regret: (generation, reason) => this.#regret.begin(generation, reason),
       lost: (generation, reason) => this.#regret.lost(generation, reason),
       over: (generation, reason) => this.#regret.over(generation, reason),
@@ -350,6 +363,9 @@ export class Supervisor {
       verbosity: this.verbosity,
       announce,
       profiling: () => this.#profiling,
+      metered,
+      metricsRecord: () => this.#answers.metricsRecord,
+      ended: (worker: Worker, process: string) => metered((metrics) => metrics.ended(worker, process)),
       over: () => {
         options.settled();
         this.#currentWatch.look();
@@ -403,6 +419,7 @@ export class Supervisor {
         return answers.weight;
       },
       report: (check) => health.report(check),
+      metrics: (accept) => answers.metrics(accept),
     };
   }
 
@@ -435,6 +452,7 @@ export class Supervisor {
     const workers = this.#situation.inventory.workers().length;
     log.info({ event: 'took-over', workers }, `pid ${process.pid} is the supervisor now, of ${workers} workers`);
     const { kind, release, by } = this.#attempts.current ?? { kind: 'reload', release: null, by: undefined };
+    this.#answers.metered((metrics) => metrics.tookOver());
     this.#attempts.isTried(target);
     this.#custody.activate();
     this.#admin.resume();
@@ -450,6 +468,7 @@ export class Supervisor {
     const waits = this.#restore(state, fds);
     const { inventory } = this.#situation;
     this.#leftovers.take(leftovers);
+    this.#answers.metered((metrics) => metrics.adopted());
     for (const one of activated) adoptActivated(one, inventory.listeners, log);
     if (salvaged) this.#good.read();
     inventory.nextGeneration = Math.max(inventory.nextGeneration, this.#history.nextGeneration);
@@ -500,6 +519,7 @@ export class Supervisor {
     if (state.reports !== undefined) this.#reporter.restore(state.reports);
     this.#attempts.noOldAfterMs = state.noOldAfterMs ?? null;
     this.#growth.restore(state.ages ?? []);
+    this.#answers.restoreMetrics(state.metrics ?? null);
     this.#oom.restore(state.oomKills ?? null);
     this.#degrading.restore(state.rules ?? []);
     this.#tickets.restore(state.tickets ?? null);

@@ -42,6 +42,8 @@ export interface WorkforceHost {
   readonly restarter: Restarter;
   readonly roller: Roller;
   readonly tickets: TicketSecret;
+  /** A worker is gone, and out of its generation. */
+  ended(worker: Worker, process: string): void;
   announce(): void;
 }
 
@@ -166,6 +168,7 @@ export class Workforce {
     const generation = this.#generationOf(worker);
     if (generation === undefined) return;
     if (generation.workers.get(worker.slot) === worker) generation.workers.delete(worker.slot);
+    this.#host.ended(worker, generation.processOf(worker.slot).name);
     this.#situation.options.log.info(
       {
         event: 'worker-exited',

@@ -121,6 +121,7 @@ export const WITHOUT_ID: ReadonlySet<string> = new Set([
   'kill-supervisor',
   'log-level',
   'profile',
+  'metrics',
   'roll',
   'roll-ignored',
   'signal',

@@ -1,5 +1,5 @@
 /** What the supervisor asks for about once a second: counters that are kept anyway, and the process's own figures. */
-import type { Measures } from '../channel/messages.js';
+import type { MeasuredDetail, Measures } from '../channel/messages.js';
 import type { Answers } from './answers.js';
 import type { Connections } from './connections.js';
 import type { Http2Sessions } from './http2-sessions.js';
@@ -14,7 +14,7 @@ export interface Counted {
   readonly delay: LoopDelay;
 }
 
-export function measure({ connections, sessions, answers, delay }: Counted): Measures {
+export function measure({ connections, sessions, answers, delay }: Counted, detail: MeasuredDetail | null): Measures {
   const now = performance.eventLoopUtilization();
   const { utilization } = last === undefined ? now : performance.eventLoopUtilization(now, last);
   last = now;
@@ -32,5 +32,6 @@ export function measure({ connections, sessions, answers, delay }: Counted): Mea
     latency: answers.latency,
     loop: { activeMs: now.active, idleMs: now.idle },
     delay: delay.seen,
+    detail,
   };
 }

@@ -4,7 +4,7 @@
  * Nothing in here may throw into the app, print, or handle a signal. Where the addon cannot be loaded the app runs as
  * without us, and the supervisor finds out by its deadline.
  */
-import { CHANNEL_VERSION, type ToWorker, type WorkerStart } from '../channel/messages.js';
+import { CHANNEL_VERSION, LAST_WORDS, type ToWorker, type WorkerStart } from '../channel/messages.js';
 import { type Fd, native } from '../native.js';
 import { Answers } from './answers.js';
 import { AppHealth } from './app-health.js';
@@ -12,6 +12,7 @@ import { offerToApp } from './app-side.js';
 import { Channel } from './channel.js';
 import { Connections } from './connections.js';
 import { ManagedDatagrams } from './datagrams.js';
+import type { Detail } from './detail.js';
 import { Divert } from './divert.js';
 import { Drain } from './drain.js';
 import { entryEvaluated } from './entry.js';
@@ -84,6 +85,27 @@ function run(start: WorkerStart): void {
   const health = new AppHealth(channel);
   const app = offerToApp(start.ready, () => readiness.notified(), { kinds, state, health });
 
+  /** There once the worker was scraped. */
+  let detail: Detail | null = null;
+  const sayMeasures = (id: number): void =>
+    channel.send({ type: 'measures', id, ...measure({ connections, sessions, answers, delay }, detail?.seen ?? null) });
+  const scraped = async (id: number): Promise<void> => {
+    const { Detail, SCRAPED_DELAY_EVERY_MS, SCRAPED_FOR_MS } = await import('./detail.js');
+    detail ??= new Detail();
+    detail.watch();
+    delay.watch(SCRAPED_FOR_MS, SCRAPED_DELAY_EVERY_MS);
+    sayMeasures(id);
+  };
+  /** What it has counted since it was asked last would be lost with it, and nobody can ask one that ends. */
+  const sayLast = (): void => {
+    try {
+      sayMeasures(LAST_WORDS);
+    } catch {
+      // Without a descriptor left Node cannot say how much memory it has. The app ends as it would without us.
+    }
+  };
+  process.on('exit', sayLast);
+
   const handle = (message: ToWorker, fd: Fd | null): void => {
     switch (message.type) {
       case 'ping':
@@ -109,7 +131,10 @@ function run(start: WorkerStart): void {
         endDivert();
         datagrams.end();
         drain.begin(message.idle, (tally) =>
-          datagrams.whenAnswered(() => channel.send({ type: 'drained', id: message.id, tally })),
+          datagrams.whenAnswered(() => {
+            sayLast();
+            channel.send({ type: 'drained', id: message.id, tally });
+          }),
         );
         app.draining(message.timeoutMs, message.idle);
         break;
@@ -123,7 +148,8 @@ function run(start: WorkerStart): void {
         break;
       case 'measure':
         if (message.delay === true) delay.watch();
-        channel.send({ type: 'measures', id: message.id, ...measure({ connections, sessions, answers, delay }) });
+        if (message.scraped === true) void scraped(message.id);
+        else sayMeasures(message.id);
         break;
       case 'attend':
         channel.send({

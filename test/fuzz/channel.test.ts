@@ -9,6 +9,7 @@ import { MAX_PACKET_BYTES } from '../../src/channel/messages.js';
 import { PacketSocket } from '../../src/channel/packet-socket.js';
 import { MAX_SAVED_BYTES } from '../../src/channel/peer-messages.js';
 import { LATENCY_BUCKETS, noLatency } from '../../src/health/latency.js';
+import { countsOf, plus } from '../../src/metrics/counts.js';
 import { type Fd, native } from '../../src/native.js';
 import { Channel } from '../../src/worker/channel.js';
 import { Links } from '../../src/worker/links.js';
@@ -55,6 +56,7 @@ const counts = fc.oneof(
   fc.constant(noLatency()),
   fc.constant([...noLatency(), 0]),
 );
+const collections = fc.record({ count: number, ms: number }, { requiredKeys: [] });
 const fromWorker = messages(
   [
     'hello',
@@ -116,6 +118,22 @@ const fromWorker = messages(
     latency: counts,
     loop: fc.record({ activeMs: number, idleMs: number }, { requiredKeys: [] }),
     delay: fc.option(fc.record({ count: number, sumMs: number, maxMs: number, over: counts }, { requiredKeys: [] })),
+    detail: fc.option(
+      fc.record(
+        {
+          userMs: number,
+          systemMs: number,
+          heapTotalBytes: number,
+          heapLimitBytes: number,
+          externalBytes: number,
+          collections: fc.record(
+            { minor: collections, major: collections, incremental: collections, weakcb: collections },
+            { requiredKeys: ['minor', 'major', 'incremental', 'weakcb'] },
+          ),
+        },
+        { requiredKeys: [] },
+      ),
+    ),
   },
 );
 
@@ -139,6 +157,8 @@ fuzz('channel: from a worker', fromWorker, (input) => {
     expect(message.latency).toHaveLength(LATENCY_BUCKETS);
     expect([...message.latency, message.errors, message.aborted].every((count) => count >= 0)).toBe(true);
     expect(message.delay?.over ?? noLatency()).toHaveLength(LATENCY_BUCKETS);
+    const counts = Object.values(plus(countsOf(message), countsOf(message)));
+    expect(counts.every((count) => Number.isFinite(count) && count >= 0)).toBe(true);
   }
   if (message.type === 'examined') expect((message.bytes === null) === (message.reason !== null)).toBe(true);
   if (message.type === 'drained') expect(Object.values(message.tally).every(Number.isFinite)).toBe(true);
@@ -182,6 +202,7 @@ const toWorker = messages(
     names: fc.option(fc.array(text, { maxLength: 5 })),
     id: number,
     delay: fc.option(fc.boolean(), { nil: undefined }),
+    scraped: fc.option(fc.boolean(), { nil: undefined }),
     on: accepts,
     name: text,
     code: text,

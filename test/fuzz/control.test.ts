@@ -66,6 +66,7 @@ beforeAll(() => {
       health: {
         alive: true,
         weight: 100,
+        metrics: async () => ({ status: 200, body: '' }),
         readiness: { ready: true, accepting: 1, stopping: false },
         report: async (check) => {
           throw new BatondError('NO_CHECK', { check, known: '' });

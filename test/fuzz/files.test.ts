@@ -84,7 +84,7 @@ fuzz(
   (bytes) => {
     const path = join(folder, 'history.json');
     writeFileSync(path, bytes);
-    const history = new History(path, pino({ enabled: false }));
+    const history = new History(path, pino({ enabled: false }), () => {});
     expect(Number.isSafeInteger(history.nextGeneration)).toBe(true);
     for (const { generation } of history.rows()) {
       try {

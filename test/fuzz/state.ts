@@ -52,6 +52,7 @@ export const outcome: fc.Arbitrary<ReloadOutcome> = fc.record({
   durationMs: ms,
 });
 
+const byName = <T>(of: fc.Arbitrary<T>) => fc.dictionary(short, of, { maxKeys: 2, noNullPrototype: true });
 const counts = fc.dictionary(short, count, { maxKeys: 3 });
 const held = fc.record({
   slot: count,
@@ -292,6 +293,14 @@ export const snapshot: fc.Arbitrary<Snapshot & Secrets> = fc.record(
         sinceMs: ms,
         weight: count,
         due: fc.constantFrom(null, 'run' as const, 'run_over' as const),
+      }),
+    ),
+    metrics: or(
+      fc.record({
+        past: byName(counts),
+        told: byName(counts),
+        slots: byName(counts),
+        occurrences: list(fc.record({ name: short, labels: byName(short), counts })),
       }),
     ),
     tickets: or(fc.record({ secret: short, madeAtMs: ms })),

@@ -108,6 +108,7 @@ export class SimulatedWorker {
       latency: [...this.#latency],
       loop: { activeMs: this.#active, idleMs: this.#idle },
       delay: { count: 1, sumMs: 0, maxMs: this.#maxMs, over: [...this.#delay] },
+      detail: null,
     };
     return { worker: this.#id, serves, measures };
   }

@@ -70,6 +70,7 @@ describe('a worker', () => {
       latency: noLatency(),
       loop: { activeMs: 0, idleMs: 0 },
       delay: null,
+      detail: null,
     });
   });
 
@@ -101,6 +102,20 @@ describe('the event loop', () => {
     expect(vi.getTimerCount()).toBe(0);
     delay.watch();
     expect(delay.seen!.count).toBeGreaterThanOrEqual(count);
+  });
+
+  test('is watched as closely as anybody asks who still asks', () => {
+    const delay = new LoopDelay();
+    delay.watch(60_000, 100);
+    vi.advanceTimersByTime(1_000);
+    expect(delay.seen).toMatchObject({ count: 10, sumMs: 0 });
+    delay.watch(1_000, 20);
+    delay.watch(60_000, 100);
+    vi.advanceTimersByTime(1_000);
+    expect(delay.seen).toMatchObject({ count: 60, sumMs: 0 });
+    vi.advanceTimersByTime(1_020);
+    expect(delay.seen).toMatchObject({ count: 71, sumMs: 0 });
+    expect(vi.getTimerCount()).toBe(1);
   });
 });
 

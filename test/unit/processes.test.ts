@@ -149,6 +149,7 @@ describe('what crashes', () => {
       log: pino({ level: 'trace' }, { write: (line: string) => void entries.push(JSON.parse(line)) }),
       busy: false,
       takeOomKill: () => null,
+      judged: () => {},
       startWorker: () => {
         throw new Error('no memory');
       },

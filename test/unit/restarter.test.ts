@@ -54,6 +54,7 @@ function stage(restart: Partial<Config['restart']> = {}, record?: Generation['re
       return host.busy;
     },
     takeOomKill: () => null,
+    judged: () => {},
     startWorker: (_generation, slot) => {
       if (!host.starts) throw new Error('no memory');
       calls.push(`start ${slot}`);

@@ -197,8 +197,8 @@ export class FakeWorker {
     return this.next('drained');
   }
 
-  async measure({ delay = false } = {}): Promise<OfType<'measures'>> {
-    this.send({ type: 'measure', id: ++this.#lastId, delay });
+  async measure({ delay = false, scraped = false } = {}): Promise<OfType<'measures'>> {
+    this.send({ type: 'measure', id: ++this.#lastId, delay, scraped });
     return this.next('measures');
   }
 

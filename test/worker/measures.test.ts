@@ -1,6 +1,7 @@
 /** What a worker counts of its requests and its event loop. */
 import http2 from 'node:http2';
 import { expect, test } from 'vitest';
+import { LAST_WORDS } from '../../src/channel/messages.js';
 import { bucketOf, percentile, total } from '../../src/health/latency.js';
 import { Client } from './client.ts';
 import { type FakeWorker, startServing } from './fake-supervisor.ts';
@@ -135,4 +136,31 @@ test('the event loop is watched from when it is asked for, and its time adds up'
   expect(loop.activeMs).toBeGreaterThan(100);
   const later = await worker.measure();
   expect(later.loop.activeMs + later.loop.idleMs).toBeGreaterThan(loop.activeMs + loop.idleMs);
+});
+
+test('who is scraped tells of its process too, from the first time on, and of its collections', async () => {
+  await using worker = await startServing(APP, { nodeArgs: ['--expose-gc'] });
+  using client = await Client.connect(worker.listeners.port());
+  expect((await worker.measure()).detail).toBeNull();
+  const first = await worker.measure({ scraped: true });
+  expect(first.delay).not.toBeNull();
+  expect(first.detail!.heapLimitBytes).toBeGreaterThan(first.detail!.heapTotalBytes);
+  await client.get('/collects');
+  const { detail } = await until(worker, (measures) => (measures.detail?.collections.major.count ?? 0) > 0);
+  expect(detail!.collections.major.ms).toBeGreaterThan(0);
+  expect(detail!.userMs).toBeGreaterThan(first.detail!.userMs);
+});
+
+test('what it has counted is said once more when it has drained, and when it exits, however it does', async () => {
+  await using worker = await startServing(APP);
+  using client = await Client.connect(worker.listeners.port());
+  for (let n = 0; n < 3; n++) await client.get();
+  await worker.drain('close');
+  expect(await worker.next('measures')).toMatchObject({ id: LAST_WORDS, requests: 3, inFlight: 0 });
+  await using other = await startServing(APP);
+  using last = await Client.connect(other.listeners.port());
+  await last.get();
+  last.write('GET /throws HTTP/1.1\r\nHost: test\r\n\r\n');
+  await other.exit();
+  expect(await other.next('measures')).toMatchObject({ id: LAST_WORDS, requests: 2 });
 });
