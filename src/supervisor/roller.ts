@@ -14,17 +14,19 @@ import type { Failure } from '../health/soak.js';
 import { Generation } from '../inventory/generation.js';
 import type { Inventory } from '../inventory/inventory.js';
 import type { CanaryReport, StateReport } from '../inventory/report.js';
-import type { Phase, Worker } from '../inventory/worker.js';
+import type { Worker } from '../inventory/worker.js';
 import type { Log } from '../log.js';
 import { Runner } from '../machine/runner.js';
 import { type Fd, native } from '../native.js';
 import { monotonicMs } from '../process/monotonic.js';
 import type { Exit } from '../process/process.js';
 import type { Release } from '../release/release.js';
-import { MAIN, slotsFor } from '../release/slots.js';
+import { slotsFor } from '../release/slots.js';
 import { ROLL, type RollEffect, type RollEvent, type RollRefusal, type RollState } from '../roll/roll.js';
 import type { Canary, CanaryTrial } from './canary.js';
 import { Progress } from './progress.js';
+import { dueEvent, missing, toResume } from './roll-progress.js';
+import { wentWell, wentWrong, whatServes } from './roll-words.js';
 import { Soaking, type SoakRequest } from './soaking.js';
 import { StateTransfer } from './state-transfer.js';
 
@@ -79,15 +81,6 @@ export interface RollerHost {
   announce(): void;
   /** "exited with status 100 (config error)". */
   describeEnd(worker: Worker, exit: Exit): string;
-}
-
-const READY_PHASES: ReadonlySet<Phase> = new Set(['ready', 'trusted']);
-const ACCEPTING_PHASES: ReadonlySet<Phase> = new Set(['open', 'opening', 'pausing']);
-const RESUMABLE_PHASES: ReadonlySet<Phase> = new Set(['paused', 'pausing', 'ready', 'trusted']);
-
-/** Whether a worker of the incumbent is to accept again, and does not yet. */
-function isToCome({ phase, heldBack }: Worker): boolean {
-  return phase === 'opening' || (!heldBack && (phase === 'paused' || phase === 'pausing'));
 }
 
 const BEFORE_SWITCH: ReadonlySet<RollState> = new Set(['steady', 'booting', 'probing', 'canarying', 'restoring']);
@@ -223,24 +216,19 @@ export class Roller {
 
   /** Looks whether the workers have come so far that the roll goes on; called whenever one of them has moved. */
   check(): void {
-    const candidates = this.#candidate?.coreWorkers ?? [];
-    const incumbents = this.#host.inventory.incumbent?.coreWorkers ?? [];
-    const complete = candidates.length === this.#candidate?.coreSlots.length;
-    if (this.state === 'booting' && complete && candidates.every(({ phase }) => READY_PHASES.has(phase))) {
-      this.#runner.post('ready');
-    } else if (this.state === 'probing' && complete && candidates.every(({ phase }) => phase === 'trusted')) {
-      if (this.#soaking?.knowsIncumbents ?? true) this.#runner.post('answered');
-    } else if (this.state === 'canarying') {
+    if (this.state === 'canarying') {
       this.#canary?.check();
-    } else if (this.state === 'switching' && !this.#opened) {
-      if (!complete || !candidates.every(({ phase, accepts }) => phase === 'open' && accepts === 'all')) return;
-      this.#opened = true;
-      this.#runner.post('opened');
-    } else if (this.state === 'switching' && !incumbents.some(({ phase }) => ACCEPTING_PHASES.has(phase))) {
-      this.#runner.post('paused');
-    } else if (this.state === 'rollingBack' && !incumbents.some(isToCome)) {
-      this.#runner.post('resumed');
+      return;
     }
+    const due = dueEvent(this.state, {
+      candidate: this.#candidate,
+      incumbent: this.#host.inventory.incumbent,
+      opened: this.#opened,
+      knowsIncumbents: this.#soaking?.knowsIncumbents ?? true,
+    });
+    if (due === null) return;
+    if (due === 'opened') this.#opened = true;
+    this.#runner.post(due);
   }
 
   #startCandidates(): void {
@@ -459,20 +447,11 @@ export class Roller {
 
   #resumeIncumbents(): void {
     const incumbent = this.#host.inventory.incumbent;
-    const staying = incumbent === null ? 'nothing serves' : `generation ${incumbent.number} keeps serving`;
-    this.#step('rollback', `${this.#runner.cause?.message ?? 'the reload failed'}; ${staying}`);
+    this.#step('rollback', `${this.#runner.cause?.message ?? 'the reload failed'}; ${whatServes(incumbent)}`);
     this.#arm(ANSWER_TIMEOUT_MS, () => this.#runner.post('timedOut'));
     this.#host.inventory.listeners.setShares(0);
     this.#kept = this.#host.failed(this.#candidate!, this.#runner.cause, this.#request!.kind);
-    const workers = incumbent?.coreWorkers ?? [];
-    // One that its readiness probe holds back stays so, as long as another accepts.
-    const others = workers.some(({ phase, heldBack }) => !heldBack && RESUMABLE_PHASES.has(phase));
-    for (const worker of workers) {
-      if (worker.heldBack && others) continue;
-      // What has to prove itself first is not let accept by this.
-      if (worker.phase === 'ready' && this.#host.hasStartup && incumbent?.isMain(worker.slot)) continue;
-      if (isToResume(worker)) worker.open();
-    }
+    for (const worker of toResume(incumbent, this.#host.hasStartup)) worker.open();
     this.check();
   }
 
@@ -483,23 +462,16 @@ export class Roller {
   #report(cause: BatondError | null): void {
     const request = this.#request!;
     const candidate = this.#candidate!;
-    const serving = this.#host.inventory.incumbent?.number ?? null;
+    const { incumbent } = this.#host.inventory;
+    const kept = this.#kept;
     this.#request = null;
     this.#candidate = null;
     this.#canary = null;
     this.#opened = false;
-    const kept = this.#kept;
     this.#kept = null;
-    const staying = serving === null ? 'nothing serves' : `generation ${serving} keeps serving`;
     request.done({
-      ok: cause === null,
-      code: cause?.code ?? null,
-      message:
-        cause === null
-          ? `generation ${candidate.number} (${candidate.release.label}) serves`
-          : `${cause.message}; ${staying}${kept === null ? '' : `; ${kept}`}`,
-      exitStatus: cause?.exitStatus ?? 0,
-      generation: serving,
+      ...(cause === null ? wentWell(candidate) : wentWrong(cause, incumbent, kept)),
+      generation: incumbent?.number ?? null,
       at: Date.now(),
       durationMs: monotonicMs() - request.sinceMs,
     });
@@ -520,25 +492,4 @@ export class Roller {
     if (this.#deadline !== null) clearTimeout(this.#deadline);
     this.#deadline = null;
   }
-}
-
-/** It accepts on nothing, or not on all that there is. */
-function isToResume({ phase, accepts }: Worker): boolean {
-  if (phase === 'open' || phase === 'opening') return accepts !== 'all';
-  return RESUMABLE_PHASES.has(phase);
-}
-
-/** What a candidate still lacks, for the message of a time-out. */
-function missing(candidate: Generation): string {
-  const booting = candidate.coreWorkers.filter(({ phase }) => phase === 'booting');
-  // What one process lacks is enough to look for.
-  const { name, ready, workers } = candidate.processOf(booting[0]?.slot ?? 0);
-  const waiting = booting.filter(({ slot }) => candidate.processOf(slot).name === name);
-  const listening = waiting.some((worker) => worker.listening.size > 0);
-  const count = `${waiting.length} of ${workers} ${workers === 1 ? 'worker' : 'workers'}${name === MAIN ? '' : ` of ${name}`}`;
-  if (ready === 'notify') return `${count} never said ready`;
-  if (ready === 'load') return `the entry of ${count} was never done loading`;
-  return listening
-    ? `${count} listens, but its entry is still loading (a top-level await that does not end?)`
-    : `${count} never listened`;
 }
