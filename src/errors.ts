@@ -90,6 +90,10 @@ export const ERRORS = {
     (f) =>
       `the last generation was committed ${f.since} ago and upgrade.min_interval is ${f.min}: try again in ${f.retryAfterSeconds} s, or with --force`,
   ),
+  TOO_MANY: row(
+    EXIT.busy,
+    (f) => `${f.listeners} already listen to the events of ${f.name}: try again when one of them has left`,
+  ),
   NO_REPORT: row(EXIT.refused, (f) =>
     f.number === null ? 'no reload has been reported yet' : `there is no report ${f.number}: the last 100 are kept`,
   ),

@@ -9,6 +9,7 @@ import { isatty } from 'node:tty';
 import { type Logger, pino } from 'pino';
 import type { LogLevel } from './config/config.js';
 import { formatLogLine, wantsColor } from './log-format.js';
+import { type Hear, tapped } from './log-tap.js';
 import { JOURNAL_SOCKET, JournalDestination } from './systemd/journal.js';
 import { isJournalStream } from './systemd/journal-stream.js';
 import { LineWriter } from './systemd/line-writer.js';
@@ -57,11 +58,15 @@ export interface LogOptions {
   readonly env: NodeJS.ProcessEnv;
   /** 1 by default. */
   readonly stdout?: number;
+  /** Hears of each event, whatever the level leaves out. */
+  readonly hear?: Hear;
 }
 
-export function createLog({ name, level, env, stdout = 1 }: LogOptions): Log {
+export function createLog({ name, level, env, stdout = 1, hear }: LogOptions): Log {
   // Without pino's pid and hostname: the journal has them, and `pid` is the process that a record speaks of.
-  return pino({ level, base: { name } }, destination(name, env, stdout));
+  const options = { level, base: { name } };
+  const written = destination(name, env, stdout);
+  return hear === undefined ? pino(options, written) : tapped(options, written, hear);
 }
 
 function destination(name: string, env: NodeJS.ProcessEnv, stdout: number): { write(line: string): void } {

@@ -4,6 +4,7 @@
  * alone; nothing of it is loaded.
  */
 import type { HealthReport, HistoryRow, ReloadLine, ReportSummary, Status } from '../control/messages.js';
+import type { ServiceEvent } from '../events/event.js';
 import type { Report } from '../inventory/report.js';
 import type { Sealed } from '../release/seal.js';
 import type { Verified } from '../release/verify.js';
@@ -34,4 +35,5 @@ export interface JsonDocuments {
 export interface JsonLines {
   reload: ReloadLine;
   rollback: ReloadLine;
+  events: ServiceEvent;
 }

@@ -7,6 +7,7 @@
  * not say. What was added after a supervisor was started is not among the `routes` of its `GET /v1`, and answered with
  * 404 and NOT_FOUND; one that is too old for `GET /v1` answers that with 404 too. A change that breaks this is /v2.
  */
+import type { ServiceEvent } from '../events/event.js';
 import type { Report } from '../inventory/report.js';
 import type { HealthReport, HistoryRow, Readiness, ReloadLine, ReportSummary, Status } from './messages.js';
 import type { ProfileLine } from './profile-messages.js';
@@ -44,6 +45,7 @@ export interface RouteAnswers {
   'GET /v1/reports/{number}': Report;
   'POST /v1/profile': ProfileLine;
   'GET /v1/profiles/{name}': string;
+  'GET /v1/events': ServiceEvent;
   'POST /v1/stop': { readonly stopping: true };
   'GET /healthz': HealthReport;
   'GET /readyz': Readiness;

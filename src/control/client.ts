@@ -7,7 +7,9 @@ import { StringDecoder } from 'node:string_decoder';
 import { BatondError, ERRORS, type ErrorCode } from '../errors.js';
 import type { Report } from '../inventory/report.js';
 import { parseLine } from './check-line.js';
+import type { Following } from './follow-events.js';
 import type {
+  EventOptions,
   HealthReport,
   HistoryRow,
   ReloadLine,
@@ -168,13 +170,37 @@ export class ControlClient {
     return answer(await text(await this.#call('GET', `/v1/reports/${number ?? 'last'}`))) as Report;
   }
 
-  async #call(method: string, path: string, expected: number | null = null): Promise<IncomingMessage> {
+  /**
+   * Tells what has happened, and with `follow` what happens from now on, over reloads and the death of supervisors.
+   * Throws NOT_RUNNING when the service has ended.
+   */
+  async events(
+    { event, missed }: Pick<Following, 'event' | 'missed'>,
+    { sinceMs, follow }: EventOptions,
+  ): Promise<void> {
+    const { followEvents } = await import('./follow-events.js');
+    const path = target('/v1/events', { since: sinceMs, follow: follow ? null : 0 });
+    const connect = (lastId: number | null) =>
+      this.#call('GET', path, null, lastId === null ? {} : { 'last-event-id': `${lastId}` });
+    try {
+      await followEvents({ connect, follow, event, missed });
+    } catch (error) {
+      throw usable(error);
+    }
+  }
+
+  async #call(
+    method: string,
+    path: string,
+    expected: number | null = null,
+    headers: Readonly<Record<string, string>> = {},
+  ): Promise<IncomingMessage> {
     let denied: unknown;
     let unsafe: unknown;
     for (const socketPath of this.#sockets) {
       try {
         refuseForeign(socketPath);
-        const response = await send(socketPath, method, path);
+        const response = await send(socketPath, method, path, headers);
         if ((response.statusCode ?? 500) < 400 || response.statusCode === expected) return response;
         throw refusal(await text(response), `${method} ${path.split('?', 1)[0]}`);
       } catch (error) {
@@ -209,9 +235,15 @@ function selfText(): string {
   }
 }
 
-function send(socketPath: string, method: string, path: string): Promise<IncomingMessage> {
+function send(
+  socketPath: string,
+  method: string,
+  path: string,
+  more: Readonly<Record<string, string>>,
+): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
-    const sent = request({ socketPath, method, path, headers: { host: 'batond', connection: 'close' } }, resolve);
+    const headers = { host: 'batond', connection: 'close', ...more };
+    const sent = request({ socketPath, method, path, headers }, resolve);
     sent.on('error', reject);
     sent.end();
   });

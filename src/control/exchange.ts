@@ -46,6 +46,11 @@ export class Exchange<Body> {
     return this.response.req.headers.accept;
   }
 
+  /** Whoever asks may stay as long as it likes. */
+  stays(): void {
+    if (this.response.socket !== null) this.host.admission.stays(this.response.socket);
+  }
+
   send(body: Body, status = 200): void {
     send(this.response, { status, body: body as object | string });
   }

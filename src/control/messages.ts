@@ -70,6 +70,13 @@ export interface RollbackOptions {
   readonly force: boolean;
 }
 
+export interface EventOptions {
+  /** Nothing before then, in milliseconds since the epoch; null is all that is kept. */
+  readonly sinceMs: number | null;
+  /** Stays for what happens from now on. */
+  readonly follow: boolean;
+}
+
 export interface HistoryRow extends Omit<HistoryEntry, 'release' | 'root'> {
   /** Null, as the two below, where the release could not even be resolved. */
   readonly label: string | null;

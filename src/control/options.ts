@@ -3,7 +3,7 @@
  * what may be asked for, as the OpenAPI document says it.
  */
 import { BatondError } from '../errors.js';
-import type { ReloadOptions, RollbackOptions } from './messages.js';
+import type { EventOptions, ReloadOptions, RollbackOptions } from './messages.js';
 
 /** The longest time that may be asked for; Node's timers know no more than 2^31 milliseconds either. */
 const MAX_NO_OLD_AFTER_MS = 24 * 60 * 60 * 1_000;
@@ -34,6 +34,18 @@ export const TO: Parameter = {
   schema: { type: 'integer', minimum: 1, maximum: 999_999_999_999_999 },
 };
 
+export const SINCE: Parameter = {
+  name: 'since',
+  about: 'Nothing that happened before then, in milliseconds since the epoch',
+  schema: { type: 'integer', minimum: 0, maximum: 999_999_999_999_999 },
+};
+
+export const FOLLOW: Parameter = {
+  name: 'follow',
+  about: 'With 0 the stream ends when what is kept has been told',
+  schema: { type: 'integer', enum: [0, 1], default: 1 },
+};
+
 /** Throws REQUEST_INVALID. */
 export function reloadOptions(query: URLSearchParams): ReloadOptions {
   const force = isForced(query);
@@ -55,9 +67,20 @@ export function rollbackOptions(query: URLSearchParams): RollbackOptions {
   throw new BatondError('REQUEST_INVALID', { problem: `to is ${text}: the number of a generation` });
 }
 
-function isForced(query: URLSearchParams): boolean {
-  const text = query.get('force');
-  if (text === null || text === '0') return false;
-  if (text === '1') return true;
-  throw new BatondError('REQUEST_INVALID', { problem: `force is ${text}: 0 or 1` });
+/** Throws REQUEST_INVALID. */
+export function eventOptions(query: URLSearchParams): EventOptions {
+  const follow = isAsked(query, 'follow', true);
+  const text = query.get('since');
+  if (text === null) return { sinceMs: null, follow };
+  if (/^\d{1,15}$/.test(text)) return { sinceMs: Number(text), follow };
+  throw new BatondError('REQUEST_INVALID', { problem: `since is ${text}: milliseconds since the epoch` });
+}
+
+const isForced = (query: URLSearchParams) => isAsked(query, 'force', false);
+
+function isAsked(query: URLSearchParams, name: string, otherwise: boolean): boolean {
+  const text = query.get(name);
+  if (text === null) return otherwise;
+  if (text === '0' || text === '1') return text === '1';
+  throw new BatondError('REQUEST_INVALID', { problem: `${name} is ${text}: 0 or 1` });
 }

@@ -15,6 +15,8 @@ export interface Paths {
   readonly historyFile: string;
   /** What the next supervisor reads after one that died. */
   readonly liveFile: string;
+  /** The last events, a line each. */
+  readonly eventsFile: string;
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -34,6 +36,7 @@ export function pathsOf(name: string, env: Environment, uid: number = process.ge
     lastGoodFile: join(stateDirectory, 'last-good.json'),
     historyFile: join(stateDirectory, 'history.json'),
     liveFile: join(runtimeDirectory, 'live.json'),
+    eventsFile: join(runtimeDirectory, 'events.jsonl'),
   };
 }
 

@@ -6,7 +6,7 @@ import type { ErrorCode } from '../errors.js';
 import { VERSION } from '../version.js';
 import type { RouteAnswers } from './api.js';
 import { type Exchange, send } from './exchange.js';
-import { FORCE, NO_OLD_AFTER, type Parameter, reloadOptions, rollbackOptions, TO } from './options.js';
+import { FOLLOW, FORCE, NO_OLD_AFTER, type Parameter, reloadOptions, rollbackOptions, SINCE, TO } from './options.js';
 import { ALL, CPU_MS, KIND, SLOT } from './profile-parameters.js';
 import type { Right } from './rights.js';
 
@@ -26,7 +26,7 @@ export interface Route<Body> {
   /** Other statuses under which the same is said, and when. */
   readonly or?: Readonly<Record<number, string>>;
   /** Where what it says is not one JSON document. */
-  readonly media?: 'application/x-ndjson' | 'application/octet-stream' | 'text/plain';
+  readonly media?: 'application/x-ndjson' | 'application/octet-stream' | 'text/event-stream' | 'text/plain';
   serve(exchange: Exchange<Body>): void | Promise<void>;
 }
 
@@ -141,6 +141,20 @@ export const ROUTES: { readonly [Key in keyof RouteAnswers]: Route<RouteAnswers[
     media: 'application/octet-stream',
     serve: async (exchange) => (await import('./profiles.js')).sendProfile(exchange),
   },
+  'GET /v1/events': {
+    right: 'read',
+    what: 'see the events of',
+    about:
+      'What has happened, as server-sent events: what is kept of it, then what happens from now on. Whoever comes back ' +
+      'with the header Last-Event-ID gets what came after that; "missed" is sent first where not all of it is kept any more',
+    query: [SINCE, FOLLOW],
+    refuses: ['REQUEST_INVALID', 'TOO_MANY'],
+    media: 'text/event-stream',
+    serve: async (exchange) => {
+      const { streamEvents } = await import('./event-stream.js');
+      streamEvents(exchange);
+    },
+  },
   'POST /v1/stop': {
     right: 'act',
     what: 'stop',
@@ -227,6 +241,7 @@ const REFUSAL_STATUS: Partial<Record<ErrorCode, number>> = {
   UNHEALTHY: 429,
   FROZEN: 429,
   TOO_SOON: 429,
+  TOO_MANY: 429,
   NOT_PERMITTED: 403,
   NO_CHECK: 404,
   NO_REPORT: 404,

@@ -7,6 +7,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { Server as NetServer } from 'node:net';
 import { type HealthSource, healthRoutes } from '../admin/routes.js';
 import { BatondError, EXIT } from '../errors.js';
+import type { EventFeed } from '../events/feed.js';
 import { Descriptor } from '../inventory/descriptor.js';
 import type { Report } from '../inventory/report.js';
 import { type Fd, native } from '../native.js';
@@ -49,6 +50,7 @@ export interface ControlHandlers {
   profilePath(name: string): Promise<string | null>;
   stop(): void;
   readonly health: HealthSource;
+  readonly events: Pick<EventFeed, 'kept' | 'listen' | 'listeners'>;
 }
 
 export interface ControlServerOptions {

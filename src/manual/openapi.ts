@@ -76,6 +76,7 @@ function operation(key: string, route: Route<never>, schema: JsonSchema): object
 const STREAMS = {
   'application/x-ndjson': 'A document a line, until the connection ends.',
   'application/octet-stream': 'A file, until the connection ends; cut off where not all of it comes.',
+  'text/event-stream': 'Of each event its id, and as data what the schema says.',
   'text/plain': 'A line of text.',
 } as const;
 

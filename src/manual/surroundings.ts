@@ -35,6 +35,7 @@ export const ENVIRONMENT: readonly Row[] = [
 const FILE_WORDS: Readonly<Record<keyof typeof inside, string>> = {
   controlSocket: 'The control socket: HTTP, for batond itself and for curl --unix-socket.',
   liveFile: 'What the next supervisor reads after one that died; there while the service runs.',
+  eventsFile: 'What has happened, of batond events; there while the service runs.',
   stateFile: 'The releases that were committed, and the last verdict.',
   lastGoodFile: 'The configuration and the release that were committed last.',
   historyFile: 'Which releases were run and tried.',

@@ -114,11 +114,13 @@ export class Custody {
     const full = inventory.workers().find((worker) => worker.queued > 0);
     if (full !== undefined) throw new BatondError('WORKER_NOT_READING', { worker: full.id });
     mirror.end();
+    this.#situation.options.events.end();
   }
 
   /** The takeover has failed: this one goes on. */
   thaw(): void {
     this.#host.mirror.again();
+    this.#situation.options.events.begin();
     for (const worker of this.#situation.inventory.workers()) worker.thaw();
     this.#host.healthAnswers.thaw();
     this.#host.metered((metrics) => metrics.thaw());

@@ -140,6 +140,7 @@ export class Ending {
     this.#host.admin.close();
     this.#host.mirror.clear();
     options.log.info({ event: 'stopped' }, 'stopped');
+    options.events.clear();
     void options.notifier.sent(LAST_WORDS_MS).then(() => this.#end(exitStatus));
   }
 

@@ -12,6 +12,7 @@ import { makeRuntimeDirectory } from '../control/runtime-directory.js';
 import { ControlServer } from '../control/server.js';
 import { takeSignals } from '../early-signals.js';
 import { BatondError, EXIT } from '../errors.js';
+import { EventFeed } from '../events/feed.js';
 import { watchHost } from '../host/host-watch.js';
 import { selfCommand } from '../host/self.js';
 import { Descriptor } from '../inventory/descriptor.js';
@@ -70,10 +71,11 @@ export async function runSupervisor(flags: ConfigFlags, configFile: string | und
     start = known;
   }
   const { config, release, target } = start;
-  const log = createLog({ name: config.name, level: config.log.level, env: process.env });
+  const paths = pathsOf(config.name, process.env);
+  const events = new EventFeed(paths.eventsFile);
+  const log = createLog({ name: config.name, level: config.log.level, env: process.env, hear: events.hear });
   const replaced = takeVariable(STANDS_IN_FOR);
   const notifier = Notifier.fromEnvironment(process.env);
-  const paths = pathsOf(config.name, process.env);
   const rights = new Rights(config.control, process.getuid?.() ?? 0);
   const audit = new Audit(log);
   const supervisor = new Supervisor({
@@ -94,6 +96,7 @@ export async function runSupervisor(flags: ConfigFlags, configFile: string | und
     paths,
     log,
     notifier,
+    events,
     streams: workerStreams(config.name),
     successorCommand: () => {
       const command = selfCommand();
@@ -136,6 +139,7 @@ export async function runSupervisor(flags: ConfigFlags, configFile: string | und
     profilePath: (name: string) => supervisor.profilePath(name),
     stop: () => supervisor.stop(),
     health: supervisor.health,
+    events,
   };
   const { controlSocket: path } = paths;
   const serve = (listener: number) => new ControlServer({ name: config.name, listener, path, rights, audit, handlers });
@@ -147,6 +151,7 @@ export async function runSupervisor(flags: ConfigFlags, configFile: string | und
     const control = serve(takeControl(inherited.fds));
     supervisor.control = control;
     acting = true;
+    events.begin();
     supervisor.continue(inherited);
     keepWhenStable();
     reopen(path, rights, log);
@@ -162,6 +167,7 @@ export async function runSupervisor(flags: ConfigFlags, configFile: string | und
     startWatchdog(notifier, process.env, { successor, isAlive: () => supervisor.alive });
     supervisor.control = control;
     acting = true;
+    events.begin();
     if (replaced !== undefined) {
       log.error({ event: 'stands-in', replaced }, `${replaced} failed at its start: ${OWN_MAIN} runs in its place`);
     }

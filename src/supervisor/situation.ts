@@ -7,6 +7,7 @@ import type { Audit } from '../control/audit.js';
 import type { ConfigProblem } from '../control/messages.js';
 import type { Paths } from '../control/paths.js';
 import { EXIT } from '../errors.js';
+import type { EventFeed } from '../events/feed.js';
 import { Inventory } from '../inventory/inventory.js';
 import type { Log } from '../log.js';
 import type { Target } from '../release/current.js';
@@ -38,6 +39,7 @@ export interface SupervisorOptions {
   readonly log: Log;
   readonly audit: Audit;
   readonly notifier: Notifier;
+  readonly events: Pick<EventFeed, 'begin' | 'end' | 'clear'>;
   readonly streams: SpawnContext['streams'];
   readonly successorCommand: () => SuccessorCommand;
 }

@@ -7,6 +7,8 @@ const SRC = new URL('../../src/', import.meta.url);
 /** Where the date is a fact that is told to people, and nothing is reckoned with it but how long ago that was. */
 const TOLD = new Set([
   'cli/status.ts', // "reloaded 3 min ago"
+  'cli/events.ts', // "what happened in the last 10 minutes"
+  'events/feed.ts', // when it happened, and a number to begin with that is higher than those of before
   'inventory/after-death.ts', // when the verdict was given
   'inventory/inventory.ts', // when the service was first started
   'inventory/report.ts', // when the reload began

@@ -238,7 +238,7 @@ export class HostedService implements AsyncDisposable {
       { what: () => `${expected} processes and no zombie` },
     );
     const files = readdirSync(join(this.folder, 'run')).sort();
-    const known = ['batond.pid', 'host.lock', 'control.sock', 'notify.sock', 'live.json'];
+    const known = ['batond.pid', 'host.lock', 'control.sock', 'notify.sock', 'live.json', 'events.jsonl'];
     const extra = files.filter(
       (file) => !known.includes(file) && !/^notify-g\d+s\d+\.sock$|^listener-\d+\.socket$/.test(file),
     );

@@ -141,7 +141,7 @@ export class InstalledService implements AsyncDisposable {
     const zombies = await this.lab.exec(['sh', '-c', 'grep -l "^State:.Z" /proc/[0-9]*/status 2>/dev/null || true']);
     if (zombies.stdout !== '') throw new Error(`zombies are left: ${zombies.stdout}`);
     const files = (await this.lab.exec(['ls', '/run/batond/shop'])).stdout.trim().split('\n');
-    if (files.join() !== 'control.sock,live.json') throw new Error(`files are left: ${files}`);
+    if (files.join() !== 'control.sock,events.jsonl,live.json') throw new Error(`files are left: ${files}`);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
