@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import type { CheckHealth, HealthReport, HealthStatus, WorkerHealth } from '../control/messages.js';
 import { EXIT } from '../errors.js';
+import { MAIN } from '../release/slots.js';
 import { columns, print, wrap } from './print.js';
 
 interface HealthFlags {
@@ -51,14 +52,17 @@ export function renderHealth(report: HealthReport, width = 80): string {
   return `${lines.join('\n')}\n`;
 }
 
-function renderWorker({ slot, pid, phase, level, answered }: WorkerHealth): string {
+function renderWorker({ slot, process: name, pid, phase, level, answered }: WorkerHealth): string {
   return [
     String(slot).padStart(6),
     String(pid ?? '-').padStart(9),
     `  ${(phase ?? 'missing').padEnd(8)}`,
     `  ${level.padEnd(9)}`,
-    `  ${answered === null ? 'not asked' : answered ? 'yes' : 'no'}`,
-  ].join('');
+    `  ${(answered === null ? 'not asked' : answered ? 'yes' : 'no').padEnd(9)}`,
+    name === undefined || name === MAIN ? '' : `  ${name}`,
+  ]
+    .join('')
+    .trimEnd();
 }
 
 function renderCheck({ slot, status, ms, facts, error }: CheckHealth, width: number): string[] {

@@ -117,6 +117,8 @@ export interface CheckHealth {
 
 export interface WorkerHealth {
   readonly slot: number;
+  /** As `WorkerStatus.process`. */
+  readonly process?: string;
   /** Null, as the two below, where the slot has no worker at the moment. */
   readonly pid: number | null;
   readonly phase: Phase | null;

@@ -141,6 +141,7 @@ export class HealthAnswers {
       const worker = generation.workers.get(slot);
       return {
         slot,
+        process: generation.processOf(slot).name,
         pid: worker?.process.pid ?? null,
         phase: worker?.phase ?? null,
         uptimeMs: worker === undefined ? null : nowMs - worker.startedAtMs,
