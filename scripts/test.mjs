@@ -1,7 +1,7 @@
 /**
  * `npm test`: sets up what is missing, runs every test that this machine can run, and says which it could not and why.
  * With BATOND_REQUIRE_ALL=1 (as .ci/run sets it; BATOND_REQUIRE_SYSTEMD=1 means the same) a machine without what the
- * tests with systemd, a browser or HAProxy need is a failure.
+ * tests with systemd, a browser, HAProxy or Prometheus need is a failure.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -14,10 +14,12 @@ setUp();
 const { labAvailable } = await import('../test/support/lab/start-lab.mjs');
 const { browserAvailable } = await import('../test/support/browser/available.mjs');
 const { haproxyAvailable } = await import('../test/support/haproxy/available.mjs');
+const { prometheusAvailable } = await import('../test/support/prometheus/available.mjs');
 const lacking = Object.entries({
   'a real systemd': labAvailable(),
   'a real browser': browserAvailable(),
   'a real HAProxy': haproxyAvailable(),
+  'a real Prometheus': prometheusAvailable(),
 }).filter(([, available]) => !available.ok);
 const { BATOND_REQUIRE_ALL, BATOND_REQUIRE_SYSTEMD } = process.env;
 if (lacking.length > 0 && (BATOND_REQUIRE_ALL === '1' || BATOND_REQUIRE_SYSTEMD === '1')) {
