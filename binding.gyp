@@ -14,6 +14,7 @@
         'native/memfd.cc',
         'native/message.cc',
         'native/pidfd.cc',
+        'native/pipe.cc',
         'native/poll.cc',
         'native/prctl.cc',
         'native/reuse_port.cc',

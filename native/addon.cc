@@ -35,8 +35,13 @@ static Napi::Object init(Napi::Env, Napi::Object exports) {
   add<same_file>(exports, "sameFile");
   add<epoll_create>(exports, "epollCreate");
   add<epoll_add>(exports, "epollAdd");
+  add<epoll_add_arrivals>(exports, "epollAddArrivals");
   add<epoll_remove>(exports, "epollRemove");
   add<epoll_wait>(exports, "epollWait");
+  add<pipe>(exports, "pipe");
+  add<tee>(exports, "tee");
+  add<pipe_size>(exports, "pipeSize");
+  add<set_pipe_size>(exports, "setPipeSize");
   add<spawn>(exports, "spawn");
   add<pidfd_open>(exports, "pidfdOpen");
   add<pidfd_signal>(exports, "pidfdSignal");

@@ -1,5 +1,6 @@
-// An epoll set that waits for nothing but EPOLLHUP and EPOLLERR, which the kernel always reports, epoll_ctl(2). Unlike a
-// uv_poll handle on each, it leaves O_NONBLOCK of the files alone, which other processes share.
+// An epoll set. Unlike a uv_poll handle on each, it leaves O_NONBLOCK of the files alone, which other processes share, and
+// it can wait for what comes instead of for what is there (EPOLLET). EPOLLHUP and EPOLLERR the kernel always reports,
+// epoll_ctl(2).
 #include <sys/epoll.h>
 
 #include "args.h"
@@ -26,6 +27,14 @@ Napi::Value epoll_add(Call info) {
   }
   if (errno != EPERM) throw_errno(info.Env(), "epoll_ctl");
   return Napi::Boolean::New(info.Env(), false);
+}
+
+void epoll_add_arrivals(Call info) {
+  int fd = to_int(info[1], "fd");
+  epoll_event event = {};
+  event.events = EPOLLIN | EPOLLET;
+  event.data.fd = fd;
+  if (::epoll_ctl(to_int(info[0], "epoll"), EPOLL_CTL_ADD, fd, &event) == -1) throw_errno(info.Env(), "epoll_ctl");
 }
 
 void epoll_remove(Call info) {

@@ -47,8 +47,15 @@ Napi::Value same_file(Call);
 // epoll.cc
 Napi::Value epoll_create(Call);
 Napi::Value epoll_add(Call);
+void epoll_add_arrivals(Call);
 void epoll_remove(Call);
 Napi::Value epoll_wait(Call);
+
+// pipe.cc
+Napi::Value pipe(Call);
+Napi::Value tee(Call);
+Napi::Value pipe_size(Call);
+void set_pipe_size(Call);
 
 // spawn.cc
 Napi::Value spawn(Call);

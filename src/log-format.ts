@@ -20,8 +20,10 @@ const LEVELS: Readonly<Record<number, { readonly name: string; readonly color: s
 
 /** From one line of pino's NDJSON, with or without its newline, to one line without. */
 export function formatLogLine(line: string, { color }: LogFormat): string {
-  const entry = parse(line);
-  if (entry === null) return line.replace(/\n$/, '');
+  const parsed = parse(line);
+  if (parsed === null) return line.replace(/\n$/, '');
+  // A line of a worker says in `batond` whose it is.
+  const entry = typeof parsed.batond === 'object' ? { ...parsed, ...parsed.batond } : parsed;
   const paint = (style: string, text: string) => (color && text !== '' ? `\x1b[${style}m${text}\x1b[0m` : text);
   const level = LEVELS[Number(entry.level)];
   const parts = [

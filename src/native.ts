@@ -216,10 +216,24 @@ export interface Native {
   epollCreate(): Fd;
   /** epoll_ctl(2): EPOLL_CTL_ADD, for EPOLLHUP and EPOLLERR alone. False for a file that cannot be polled. */
   epollAdd(epoll: Fd, fd: Fd): boolean;
+  /** The same, for what comes to be read: told once for each arrival (EPOLLET), and for a hang-up. */
+  epollAddArrivals(epoll: Fd, fd: Fd): void;
   /** epoll_ctl(2): EPOLL_CTL_DEL; before the close, which removes nothing that others have open as well. */
   epollRemove(epoll: Fd, fd: Fd): void;
-  /** epoll_wait(2), never blocking: some of those that have hung up, at most 64. */
+  /** epoll_wait(2), never blocking: some of those of which there is something to tell, at most 64. */
   epollWait(epoll: Fd): Fd[];
+
+  /** pipe2(2): the end to read, non-blocking, and the end to write, which blocks as a standard output should. */
+  pipe(): [from: Fd, to: Fd];
+  /**
+   * tee(2) with SPLICE_F_NONBLOCK: what waits in one pipe is put into another as well, from the first byte on. How many
+   * bytes: 0 at the end, `null` where nothing is there or nothing fits in.
+   */
+  tee(from: Fd, to: Fd, maxBytes: number): number | null;
+  /** fcntl(2): F_GETPIPE_SZ, in bytes. */
+  pipeSize(fd: Fd): number;
+  /** fcntl(2): F_SETPIPE_SZ. Throws EPERM beyond /proc/sys/fs/pipe-max-size, or where the user has too much in pipes. */
+  setPipeSize(fd: Fd, bytes: number): void;
 
   /** getpwnam(3): the user's number. `null` where there is none. It asks every source of nsswitch.conf(5), and waits. */
   userByName(name: string): number | null;

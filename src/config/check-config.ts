@@ -194,7 +194,10 @@ const isWellFormed = isShape<Config>({
     isShape<NonNullable<Config['admin']>>({ listen: isNullOr(isAddress), agent: isAbsentOr(isNullOr(isAddress)) }),
   ),
   control: isShape<Config['control']>({ read: isListOf(isAccount), act: isListOf(isAccount) }),
-  log: isShape<Config['log']>({ level: isOneOf('trace', 'debug', 'info', 'warn', 'error', 'fatal') }),
+  log: isShape<Config['log']>({
+    level: isOneOf('trace', 'debug', 'info', 'warn', 'error', 'fatal'),
+    workers: isAbsentOr(isOneOf('text', 'json')),
+  }),
 });
 
 export const isConfig = (value: unknown): value is Config => isWellFormed(value);

@@ -218,5 +218,9 @@ export interface Config {
   };
   /** Who may speak to the service beside root and its own user; who may act may read. */
   readonly control: { readonly read: readonly Account[]; readonly act: readonly Account[] };
-  readonly log: { readonly level: LogLevel };
+  readonly log: {
+    readonly level: LogLevel;
+    /** What workers print: see src/lines. Absent in what an older batond wrote. */
+    readonly workers?: 'text' | 'json';
+  };
 }

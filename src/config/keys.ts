@@ -65,6 +65,7 @@ export interface ConfigFlags {
   readonly probe?: string | undefined;
   readonly killTimeout?: string | undefined;
   readonly logLevel?: string | undefined;
+  readonly logWorkers?: string | undefined;
 }
 
 const duration = { kind: 'duration', minMs: 1, maxMs: DAY_MS } as const;
@@ -650,6 +651,12 @@ export const KEYS = {
     default: 'info',
     flag: { property: 'logLevel', option: '--log-level <level>' },
     about: 'The least important entry of the supervisor that is logged.',
+  },
+  'log.workers': {
+    type: { kind: 'choice', of: ['text', 'json'] },
+    default: 'text',
+    flag: { property: 'logWorkers', option: '--log-workers <format>' },
+    about: 'What workers print: lines that pass as they are, or JSON of pino and its like, whose keys become fields.',
   },
 } as const satisfies Record<string, Key>;
 

@@ -206,7 +206,7 @@ function build(settings: Settings, paths: Paths, program: Program, name: string,
     health: buildHealth(values),
     admin: buildAdmin(values),
     control: { read: values['control.read'], act: values['control.act'] },
-    log: { level: values['log.level'] },
+    log: { level: values['log.level'], workers: values['log.workers'] },
   };
 }
 

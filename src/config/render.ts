@@ -81,6 +81,7 @@ function rowsOf(config: Config): [string, string][] {
     ['control.read', accounts(config.control.read)],
     ['control.act', accounts(config.control.act)],
     ['log.level', config.log.level],
+    ['log.workers', config.log.workers ?? 'text'],
   ];
 }
 

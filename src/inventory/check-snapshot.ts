@@ -136,6 +136,7 @@ const isWorker = isShape<WorkerRecord>({
   canaries: isAbsentOr(isFlag),
   accepts: isAbsentOr(isOneOf('all', 'main', 'canary')),
   checks: isAbsentOr(isListOf(isText)),
+  piped: isAbsentOr(isFlag),
 });
 
 const isRestart = isShape<Restart>({ atMs: isNumber, isCrash: isFlag });

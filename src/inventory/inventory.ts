@@ -113,8 +113,12 @@ export class Inventory {
       if (canary instanceof Descriptor) fds.set(`canary.${name}`, canary.fd);
     }
     for (const worker of this.workers()) {
-      const { pidfd, channel, notify } = worker.descriptors;
+      const { pidfd, channel, notify, pipes } = worker.descriptors;
       fds.set(`pidfd.${worker.id}`, pidfd);
+      if (pipes !== null) {
+        fds.set(`out.${worker.id}`, pipes.out);
+        fds.set(`err.${worker.id}`, pipes.err);
+      }
       if (channel !== null) fds.set(`channel.${worker.id}`, channel);
       if (notify !== null) {
         fds.set(`notify.${worker.id}`, notify.fd);
@@ -169,6 +173,7 @@ export class Inventory {
           pidfd: take(`pidfd.${worker.id}`),
           channel: path === undefined ? take(`channel.${worker.id}`) : null,
           notify: path === undefined ? null : { fd: take(`notify.${worker.id}`), path },
+          pipes: worker.piped === true ? { out: take(`out.${worker.id}`), err: take(`err.${worker.id}`) } : null,
         };
         generation.workers.set(worker.slot, new Worker(worker, descriptors, events));
       }
@@ -183,9 +188,10 @@ function requiredNames(state: Snapshot): string[] {
     ...state.listeners.map(({ name }) => `listener.${name}`),
     ...state.listeners.filter(({ canary }) => canary === 'kept').map(({ name }) => `canary.${name}`),
     ...state.generations.flatMap(({ workers }) =>
-      workers.flatMap(({ id }) => [
+      workers.flatMap(({ id, piped }) => [
         `pidfd.${id}`,
         state.notifyPaths[id] === undefined ? `channel.${id}` : `notify.${id}`,
+        ...(piped === true ? [`out.${id}`, `err.${id}`] : []),
       ]),
     ),
   ];

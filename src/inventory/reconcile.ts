@@ -8,6 +8,7 @@
  *   every reload. So a generation that claims one is sent away, and the service starts anew.
  * - A second socket of a listener that is missing is one that workers may have still: what waits in it is theirs, and
  *   there will be no other.
+ * - A worker that lacks a pipe for its output is whole: it serves, and what it says is lost.
  * - A record of whose incumbents none is whole, beside a store with whole workers that it does not know, is of another
  *   time: a disk that failed has kept it. It counts as none.
  */
@@ -41,6 +42,15 @@ export function reconcile(recorded: Snapshot, stored: ReadonlySet<string>): Reco
     return true;
   };
 
+  /** Only both are of use. One that is left alone is read to its end, see `isPipe`. */
+  const takePipes = ({ id, pid, piped }: WorkerRecord): true => {
+    const pipes = [`out.${id}`, `err.${id}`];
+    if (piped !== true) return true;
+    if (pipes.every((name) => stored.has(storedName(name, recorded)))) pipes.forEach(take);
+    else remarks.push(`what worker ${id} (pid ${pid}) says from here on is lost: a pipe of its output is missing`);
+    return true;
+  };
+
   const lost = new Set<string>();
   for (const { name } of recorded.listeners) {
     if (take(`listener.${name}`)) continue;
@@ -56,18 +66,21 @@ export function reconcile(recorded: Snapshot, stored: ReadonlySet<string>): Reco
     });
   const generations = recorded.generations.map((generation) => {
     const claims = generation.claims.filter(({ listener }) => !lost.has(listener));
-    const workers = generation.workers.filter((worker) => {
+    const whole = generation.workers.filter((worker) => {
       const needed = [
         `pidfd.${worker.id}`,
         recorded.notifyPaths[worker.id] === undefined ? `channel.${worker.id}` : `notify.${worker.id}`,
       ];
       const missing = needed.filter((name) => !stored.has(storedName(name, recorded)));
-      if (missing.length === 0) return needed.every(take);
+      if (missing.length === 0) return needed.every(take) && takePipes(worker);
       remarks.push(`worker ${worker.id} (pid ${worker.pid}) cannot be kept: ${missing.join(' and ')} is missing`);
       const left = needed.map((name) => storedName(name, recorded)).filter((name) => stored.has(name));
       broken.push({ worker, stored: left });
       return false;
     });
+    const workers = whole.map((worker) =>
+      worker.piped === true && !names.has(`err.${worker.id}`) ? { ...worker, piped: false } : worker,
+    );
     const role = claims.length < generation.claims.length ? ('draining' as const) : generation.role;
     return { ...generation, role, claims, workers };
   });

@@ -13,11 +13,24 @@ const PREFIX = 'batond.';
 /** sd_notify(3): FDNAME= is printable ASCII without ":", at most 255. The names of a .socket unit are free. */
 const STORABLE = /^[\x20-\x39\x3b-\x7e]{1,240}$/;
 
+/** Kinds of which each worker has one: its name has the worker's pid. */
+const OF_WORKERS: ReadonlySet<string> = new Set(['pidfd', 'channel', 'notify', 'out', 'err']);
+
+/** That of a pipe for the lines of a worker. */
+export const pipeName = (kind: 'out' | 'err', id: string, pid: number): string => `${PREFIX}${kind}.${id}.${pid}`;
+
+/** A pipe is read until nobody writes into it, so it can outlive all that is known of its worker. */
+export function isPipe(stored: string): boolean {
+  const facts = factsOf(stored);
+  return (facts?.kind === 'out' || facts?.kind === 'err') && facts.generation !== null;
+}
+
 /** The stored name of a descriptor that the snapshot speaks of. */
 export function storedName(name: string, state: Snapshot): string {
   const [kind = '', ...rest] = name.split('.');
   const id = rest.join('.');
-  if (kind === 'pidfd' || kind === 'channel' || kind === 'notify') return `${PREFIX}${name}.${pidOf(id, state)}`;
+  if (OF_WORKERS.has(kind)) return `${PREFIX}${name}.${pidOf(id, state)}`;
+  if (kind === 'left') return id;
   if (kind === 'client') return `${PREFIX}client.${state.reports?.last ?? 0}`;
   return STORABLE.test(name) ? PREFIX + name : `${PREFIX}${kind}.${createHash('sha256').update(name).digest('hex')}`;
 }
@@ -45,7 +58,7 @@ export function factsOf(stored: string): StoredFacts | null {
   if (!isOurs(stored)) return null;
   const [kind = '', ...rest] = stored.slice(PREFIX.length).split('.');
   const worker = /^g(\d+)s\d+$/.exec(rest[0] ?? '');
-  if ((kind === 'pidfd' || kind === 'channel' || kind === 'notify') && worker !== null) {
+  if (OF_WORKERS.has(kind) && worker !== null) {
     return { kind, id: rest[0]!, pid: Number(rest[1]), generation: Number(worker[1]) };
   }
   return { kind, id: rest.join('.'), pid: null, generation: null };

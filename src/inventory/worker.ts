@@ -71,9 +71,32 @@ export interface WorkerRecord {
   readonly canaries?: boolean;
   /** What it was told last to accept on; absent is 'all'. */
   readonly accepts?: Accepts;
+  /** Its output comes through pipes that the supervisor reads: `out.<id>` and `err.<id>`. */
+  readonly piped?: boolean;
+}
+
+/** The ends that are read of the pipes that are a worker's standard output and error. */
+export interface WorkerPipes {
+  readonly out: Fd;
+  readonly err: Fd;
+}
+
+/** Who reads the lines of a worker, and owns its pipes. */
+export interface LineReader {
+  /** Lent. */
+  readonly fds: WorkerPipes;
+  /** What it said last, the oldest first; a supervisor that has just begun to read knows of nothing. */
+  readonly last: readonly string[];
+  /** It has ended: what it has said is read at once, and the pipes when nobody writes into them any more. */
+  ended(): void;
 }
 
 export interface WorkerEvents {
+  /** Takes the pipes of a worker. */
+  readonly readLines: (
+    worker: Pick<WorkerRecord, 'id' | 'generation' | 'slot' | 'pid'>,
+    pipes: WorkerPipes,
+  ) => LineReader;
   readonly onPhase: (worker: Worker) => void;
   readonly onListen: (worker: Worker, id: number, address: ListenAddress, backlog: number) => void;
   readonly onListening: (worker: Worker, name: string) => void;
@@ -90,6 +113,8 @@ export interface WorkerDescriptors {
   /** Exactly one of the two: a Node program has a channel, any other a notify socket. */
   readonly channel: Fd | null;
   readonly notify: { readonly fd: Fd; readonly path: string } | null;
+  /** Null where its output goes somewhere without us. */
+  readonly pipes: WorkerPipes | null;
 }
 
 export interface Measured {
@@ -140,6 +165,7 @@ export class Worker {
   readonly #events: WorkerEvents;
   readonly #channel: PacketSocket | null;
   readonly #notify: NotifyListener | null;
+  readonly #lines: LineReader | null;
   readonly #measuring = new Questions<Measures>();
   readonly #holding = new Questions<Holdings>();
   readonly #examining = new Questions<Examined>();
@@ -161,6 +187,7 @@ export class Worker {
     this.#canaries = record.canaries ?? false;
     this.#accepts = record.accepts ?? 'all';
     this.#events = events;
+    this.#lines = descriptors.pipes === null ? null : events.readLines(record, descriptors.pipes);
     this.#channel =
       descriptors.channel === null
         ? null
@@ -264,7 +291,13 @@ export class Worker {
       killedBy: this.#killedBy,
       canaries: this.#canaries,
       accepts: this.#accepts,
+      ...(this.#lines === null ? {} : { piped: true }),
     };
+  }
+
+  /** The last lines of its output, the oldest first; null where they do not come through us. */
+  get lastLines(): readonly string[] | null {
+    return this.#lines?.last ?? null;
   }
 
   /** The descriptors, lent. */
@@ -273,6 +306,7 @@ export class Worker {
       pidfd: this.process.pidfd,
       channel: this.#channel?.fd ?? null,
       notify: this.#notify === null ? null : { fd: this.#notify.fd, path: this.#notify.path },
+      pipes: this.#lines?.fds ?? null,
     };
   }
 
@@ -582,6 +616,7 @@ export class Worker {
     this.#channel?.drainReads();
     this.#channel?.close();
     this.#notify?.close();
+    this.#lines?.ended();
     this.#events.onExit(this, exit);
   }
 }

@@ -110,6 +110,7 @@ export class Custody {
     restarter.freeze();
     tickets.freeze();
     for (const worker of inventory.workers()) worker.freeze();
+    this.#situation.options.lines.freeze();
     await Promise.all([listening.settled(), admin.settled()]);
     const full = inventory.workers().find((worker) => worker.queued > 0);
     if (full !== undefined) throw new BatondError('WORKER_NOT_READING', { worker: full.id });
@@ -122,6 +123,7 @@ export class Custody {
     this.#host.mirror.again();
     this.#situation.options.events.begin();
     for (const worker of this.#situation.inventory.workers()) worker.thaw();
+    this.#situation.options.lines.thaw();
     this.#host.healthAnswers.thaw();
     this.#host.metered((metrics) => metrics.thaw());
     this.activate();
@@ -144,6 +146,7 @@ export class Custody {
   snapshot(): { state: Snapshot & Secrets; fds: NamedFds } {
     const { admin, attempts, client: waiting, degrading, oom, reporter, tickets, verbosity } = this.#host;
     const { state, fds } = this.#situation.inventory.snapshot();
+    this.#situation.options.lines.give(fds);
     if (this.control !== null) fds.set('control', this.control.fd);
     const client = waiting.fd;
     if (client !== null) fds.set('client', client);

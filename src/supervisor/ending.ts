@@ -141,7 +141,8 @@ export class Ending {
     this.#host.mirror.clear();
     options.log.info({ event: 'stopped' }, 'stopped');
     options.events.clear();
-    void options.notifier.sent(LAST_WORDS_MS).then(() => this.#end(exitStatus));
+    const told = [options.notifier.sent(LAST_WORDS_MS), options.lines.delivered(LAST_WORDS_MS)];
+    void Promise.all(told).then(() => this.#end(exitStatus));
   }
 
   #sendAway(): void {

@@ -129,6 +129,7 @@ function problemWith(state: Snapshot, fds: NamedFds): string | null {
     try {
       // Signal 0 asks only whether it is a pidfd; that the process has ended meanwhile is no problem.
       if (name.startsWith('pidfd.')) native().pidfdSignal(fd, 0);
+      else if (/^(out|err|left)\./.test(name)) native().pipeSize(fd);
       else {
         const { listening, type } = native().socketInfo(fd);
         if (name.startsWith('listener.') && !listening && type !== 'dgram') return `${name} does not listen`;

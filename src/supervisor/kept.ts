@@ -9,7 +9,7 @@ import { SNAPSHOT_VERSION } from '../inventory/inventory.js';
 import type { LiveRead } from '../inventory/live-file.js';
 import { reconcile } from '../inventory/reconcile.js';
 import { readMemfd } from '../inventory/sealed.js';
-import { factsOf, isOurs } from '../inventory/stored-names.js';
+import { factsOf, isOurs, isPipe } from '../inventory/stored-names.js';
 import { type Fd, native } from '../native.js';
 import type { Activated } from '../systemd/activation.js';
 import { salvage } from './salvage.js';
@@ -21,6 +21,8 @@ export interface Kept {
   readonly stored: readonly string[];
   /** Of workers that nothing is known of, by their stored names. */
   readonly leftovers: NamedFds;
+  /** Pipes for the output of workers that have ended or are not known, by their stored names. */
+  readonly pipes: NamedFds;
   /** What the log is to be told. */
   readonly remarks: readonly string[];
   /** Nothing is known but what the descriptors say. */
@@ -72,14 +74,16 @@ export function restoreKept(
       leftovers.map((name) => [name, name]),
     );
     const wanted = take(fds, names);
+    const pipes = takePipes(fds);
     closeAll(fds);
-    return { state: { ...state, tickets }, fds: wanted, stored, leftovers: left, remarks, salvaged: true };
+    return { state: { ...state, tickets }, fds: wanted, stored, leftovers: left, pipes, remarks, salvaged: true };
   }
   const left = take(
     fds,
     (read.live?.leftovers ?? []).map((name) => [name, name]),
   );
   const wanted = take(fds, whole.names);
+  const pipes = takePipes(fds);
   const strangers = [...fds.keys()].filter((name) => !whole.broken.some((one) => one.stored.includes(name)));
   const remarks = strangers.length === 0 ? [] : [`nothing is known of ${strangers.join(', ')}: closed`];
   closeAll(fds);
@@ -88,6 +92,7 @@ export function restoreKept(
     fds: wanted,
     stored,
     leftovers: left,
+    pipes,
     remarks: [...whole.remarks, ...remarks],
     salvaged: false,
   };
@@ -117,6 +122,12 @@ function take(from: Map<string, Fd>, names: Iterable<readonly [string, string]>)
   }
   return taken;
 }
+
+const takePipes = (fds: Map<string, Fd>): NamedFds =>
+  take(
+    fds,
+    [...fds.keys()].filter(isPipe).map((name) => [name, name]),
+  );
 
 function takeTickets(fds: Map<string, Fd>): NonNullable<Secrets['tickets']> | null {
   let newest: NonNullable<Secrets['tickets']> | null = null;

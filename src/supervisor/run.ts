@@ -15,13 +15,11 @@ import { BatondError, EXIT } from '../errors.js';
 import { EventFeed } from '../events/feed.js';
 import { watchHost } from '../host/host-watch.js';
 import { selfCommand } from '../host/self.js';
-import { Descriptor } from '../inventory/descriptor.js';
 import { readLive, removeLive } from '../inventory/live-file.js';
 import { createLog, type Log } from '../log.js';
 import { native } from '../native.js';
 import { keepStart, OWN_MAIN, STABLE_MS, STANDS_IN_FOR } from '../start-guard.js';
 import { takeActivation } from '../systemd/activation.js';
-import { isJournalStream, openJournalStream } from '../systemd/journal-stream.js';
 import { managedBy } from '../systemd/managed-by.js';
 import { Notifier } from '../systemd/notify.js';
 import { startWatchdog } from '../systemd/watchdog.js';
@@ -44,6 +42,7 @@ import {
   utc,
 } from './start-config.js';
 import { Supervisor } from './supervisor.js';
+import { WorkerLines } from './worker-lines.js';
 
 /** How long systemd may take to receive our last words. */
 const LAST_WORDS_MS = 5_000;
@@ -78,6 +77,7 @@ export async function runSupervisor(flags: ConfigFlags, configFile: string | und
   const notifier = Notifier.fromEnvironment(process.env);
   const rights = new Rights(config.control, process.getuid?.() ?? 0);
   const audit = new Audit(log);
+  const lines = new WorkerLines({ name: config.name, env: process.env, json: config.log.workers === 'json' });
   const supervisor = new Supervisor({
     config,
     audit,
@@ -97,7 +97,7 @@ export async function runSupervisor(flags: ConfigFlags, configFile: string | und
     log,
     notifier,
     events,
-    streams: workerStreams(config.name),
+    lines,
     successorCommand: () => {
       const command = selfCommand();
       return { ...command, env: { ...(process.env as Record<string, string>), PWD: command.cwd } };
@@ -145,7 +145,9 @@ export async function runSupervisor(flags: ConfigFlags, configFile: string | und
   const serve = (listener: number) => new ControlServer({ name: config.name, listener, path, rights, audit, handlers });
   if (successor) {
     const predecessor = predecessorOf(Number(takeoverFd));
+    await lines.load([]);
     const inherited = await inherit(Number(takeoverFd), config.name, log);
+    await lines.load(inherited.fds.keys());
     predecessor.leaves(log);
     startWatchdog(notifier, process.env, { successor, isAlive: () => supervisor.alive });
     const control = serve(takeControl(inherited.fds));
@@ -158,6 +160,7 @@ export async function runSupervisor(flags: ConfigFlags, configFile: string | und
     control.resume();
   } else {
     makeRuntimeDirectory(paths.runtimeDirectory);
+    await lines.load(passed.ours.keys());
     const kept = orForget(paths.liveFile, () =>
       restoreKept(passed, readLive(paths.liveFile), config, paths.runtimeDirectory),
     );
@@ -243,20 +246,4 @@ function takeVariable(name: string): string | undefined {
   const value = process.env[name];
   delete process.env[name];
   return value;
-}
-
-/** Each worker's output is a journal stream of its own, so that the journal knows its pid; elsewhere it shares ours. */
-function workerStreams(name: string): () => { stdout: Descriptor; stderr: Descriptor } {
-  const underJournal = isJournalStream(process.env);
-  const open = (fd: 1 | 2) =>
-    underJournal ? openJournalStream({ identifier: name, priority: fd === 1 ? 6 : 4 }) : native().dup(fd);
-  return () => {
-    const stdout = new Descriptor(open(1));
-    try {
-      return { stdout, stderr: new Descriptor(open(2)) };
-    } catch (error) {
-      stdout.close();
-      throw error;
-    }
-  };
 }

@@ -5,7 +5,7 @@
  */
 import { Inventory, SNAPSHOT_VERSION, type Snapshot } from '../inventory/inventory.js';
 import { isPlaced, keepFile } from '../inventory/socket-file.js';
-import { factsOf } from '../inventory/stored-names.js';
+import { factsOf, isPipe } from '../inventory/stored-names.js';
 import { type Fd, native } from '../native.js';
 
 export interface Salvaged {
@@ -41,6 +41,9 @@ export function salvage(
       const file = fileOf(fd, id, runtimeDirectory);
       listeners.push({ name: id, address: null, origin, file, canary: canary === undefined ? 'none' : 'kept' });
       next = Math.max(next, Number(/^listener-(\d+)$/.exec(id)?.[1] ?? 0) + 1);
+    } else if (isPipe(there)) {
+      // It is read to its end, whatever becomes of its worker.
+      newest = Math.max(newest, generation!);
     } else if (generation !== null) {
       leftovers.push(there);
       newest = Math.max(newest, generation);

@@ -14,7 +14,7 @@ import type { Target } from '../release/current.js';
 import type { Release } from '../release/release.js';
 import type { Notifier } from '../systemd/notify.js';
 import type { SuccessorCommand } from './handover.js';
-import type { SpawnContext } from './spawn-worker.js';
+import type { WorkerLines } from './worker-lines.js';
 
 export interface SupervisorOptions {
   readonly config: Config;
@@ -40,7 +40,7 @@ export interface SupervisorOptions {
   readonly audit: Audit;
   readonly notifier: Notifier;
   readonly events: Pick<EventFeed, 'begin' | 'end' | 'clear'>;
-  readonly streams: SpawnContext['streams'];
+  readonly lines: WorkerLines;
   readonly successorCommand: () => SuccessorCommand;
 }
 

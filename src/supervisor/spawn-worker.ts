@@ -9,11 +9,12 @@ import { Descriptor } from '../inventory/descriptor.js';
 import type { Generation } from '../inventory/generation.js';
 import type { Listener } from '../inventory/listeners.js';
 import { Worker, type WorkerEvents } from '../inventory/worker.js';
-import { native } from '../native.js';
+import { type Fd, native } from '../native.js';
 import { monotonicMs } from '../process/monotonic.js';
 import { NotifyListener } from '../process/notify-listener.js';
 import { argvOf, type Runnable } from '../release/release.js';
 import { workerEnvironment } from '../release/worker-environment.js';
+import type { WorkerStreams } from './worker-lines.js';
 
 /** The channel, or the first listener, is the first descriptor after the standard streams. */
 const FIRST_FD = 3;
@@ -30,21 +31,23 @@ export interface SpawnContext {
   readonly watchdogMs: number | null;
   /** See `WorkerStart`. */
   readonly datagramsAreEnough: boolean;
-  /** The standard output and error of a worker: its own journal streams, or ours. */
-  streams(): { readonly stdout: Descriptor; readonly stderr: Descriptor };
+  /** The standard output and error of a worker. */
+  streams(): WorkerStreams;
 }
 
 export function spawnWorker(generation: Generation, slot: number, context: SpawnContext): Worker {
   const id = `g${generation.number}s${slot}`;
-  const { stdout, stderr } = context.streams();
-  const stdin = new Descriptor(openSync('/dev/null', 'r'));
-  try {
-    return generation.processOf(slot).run.kind === 'node'
-      ? spawnNode(generation, slot, id, context, [stdin, stdout, stderr])
-      : spawnCommand(generation, slot, id, context, [stdin, stdout, stderr]);
-  } finally {
-    for (const stream of [stdin, stdout, stderr]) stream.close();
-  }
+  using streams = context.streams();
+  using stdin = new Descriptor(openSync('/dev/null', 'r'));
+  const standard: Standard = { fds: [stdin.fd, streams.stdout, streams.stderr], takePipes: () => streams.takePipes() };
+  return generation.processOf(slot).run.kind === 'node'
+    ? spawnNode(generation, slot, id, context, standard)
+    : spawnCommand(generation, slot, id, context, standard);
+}
+
+/** Descriptors 0 to 2, lent, and what is ours of them. */
+interface Standard extends Pick<WorkerStreams, 'takePipes'> {
+  readonly fds: readonly Fd[];
 }
 
 function spawnNode(
@@ -52,7 +55,7 @@ function spawnNode(
   slot: number,
   id: string,
   context: SpawnContext,
-  streams: readonly Descriptor[],
+  standard: Standard,
 ): Worker {
   const [ours, theirs] = native().socketpair('seqpacket');
   const mine = new Descriptor(ours);
@@ -72,11 +75,12 @@ function spawnNode(
       argv: argvOf(run, ['--import', PRELOAD]),
       env: pairs({ ...environmentOf(run, generation, slot, context), [WORKER_ENVIRONMENT]: JSON.stringify(start) }),
       cwd: generation.release.directory,
-      fds: [...streams, end].map((one) => one.fd),
+      fds: [...standard.fds, end.fd],
       parent: 'self',
       newSession: true,
     });
-    const descriptors = { pidfd: spawned.pidfd, channel: mine.take(), notify: null };
+    const pipes = standard.takePipes();
+    const descriptors = { pidfd: spawned.pidfd, channel: mine.take(), notify: null, pipes };
     return new Worker(newRecord(id, generation.number, slot, spawned.pid), descriptors, context.events);
   } catch (error) {
     mine.close();
@@ -89,7 +93,7 @@ function spawnCommand(
   slot: number,
   id: string,
   context: SpawnContext,
-  streams: readonly Descriptor[],
+  standard: Standard,
 ): Worker {
   const path = join(context.runtimeDirectory, `notify-${id}.sock`);
   const notify = new Descriptor(NotifyListener.bind(path));
@@ -108,13 +112,14 @@ function spawnCommand(
       argv: argvOf(run),
       env: pairs({ ...environmentOf(run, generation, slot, context), ...activation, ...watchdog, NOTIFY_SOCKET: path }),
       cwd: generation.release.directory,
-      fds: [...streams, ...sockets].map((one) => one.fd),
+      fds: [...standard.fds, ...sockets.map((one) => one.fd)],
       parent: 'self',
       newSession: true,
       // sd_listen_fds(3) takes the descriptors only when this names its own pid, which nobody knows before the clone.
       pidVariable: sockets.length === 0 ? undefined : 'LISTEN_PID',
     });
-    const descriptors = { pidfd: spawned.pidfd, channel: null, notify: { fd: notify.take(), path } };
+    const pipes = standard.takePipes();
+    const descriptors = { pidfd: spawned.pidfd, channel: null, notify: { fd: notify.take(), path }, pipes };
     return new Worker(newRecord(id, generation.number, slot, spawned.pid), descriptors, context.events);
   } catch (error) {
     notify.close();

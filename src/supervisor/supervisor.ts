@@ -463,8 +463,9 @@ export class Supervisor {
   }
 
   /** Goes on with what a supervisor has left that died, or that made way for a restart. */
-  adopt({ state, fds, stored, leftovers, remarks, salvaged }: Kept, activated: readonly Activated[]): void {
-    const { log, notifier, paths, config, release } = this.#situation.options;
+  adopt({ state, fds, stored, leftovers, pipes, remarks, salvaged }: Kept, activated: readonly Activated[]): void {
+    const { lines, log, notifier, paths, config, release } = this.#situation.options;
+    lines.takeLeft(pipes);
     const waits = this.#restore(state, fds);
     const { inventory } = this.#situation;
     this.#leftovers.take(leftovers);
@@ -510,6 +511,7 @@ export class Supervisor {
 
   /** True where a client waits for the verdict of a reload. */
   #restore(state: Snapshot & Secrets, fds: NamedFds): boolean {
+    this.#situation.options.lines.takeGiven(fds);
     const client = fds.get('client');
     fds.delete('client');
     this.#client.takePatient(state.patient ?? [], fds);

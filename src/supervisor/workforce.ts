@@ -58,8 +58,13 @@ export class Workforce {
 
   get events(): WorkerEvents {
     const { listening, roller, announce } = this.#host;
-    const { audit } = this.#situation.options;
+    const { audit, lines } = this.#situation.options;
     return {
+      readLines: (worker, pipes) =>
+        lines.read(
+          { ...worker, process: () => this.#generationOf(worker)?.processOf(worker.slot).name ?? null },
+          pipes,
+        ),
       onPhase: (worker) => this.#moved(worker),
       onListen: (worker, id, address, backlog) => listening.answer(worker, id, address, backlog),
       onListening: (worker, name) => {
@@ -79,7 +84,7 @@ export class Workforce {
 
   start(generation: Generation, slot: number): void {
     const { inventory, options } = this.#situation;
-    const { env, paths, log, streams, config } = options;
+    const { env, paths, log, lines, config } = options;
     const { probes } = this.#host;
     const declared = config.listeners.flatMap(({ name }) => inventory.listeners.get(name) ?? []);
     const { name: process, tier } = generation.processOf(slot);
@@ -91,7 +96,7 @@ export class Workforce {
       runtimeDirectory: paths.runtimeDirectory,
       declared: given,
       events: this.events,
-      streams,
+      streams: () => lines.open(),
       watchdogMs: generation.isMain(slot) ? probes.watchdogMs : null,
       datagramsAreEnough: inventory.listeners.all().every(isDatagram),
     });
@@ -132,7 +137,7 @@ export class Workforce {
     return judgeEnd(worker, exit, listened, rules, () => this.#host.oom.takeKill(monotonicMs())).how;
   }
 
-  #generationOf(worker: Worker): Generation | undefined {
+  #generationOf(worker: Pick<Worker, 'generation'>): Generation | undefined {
     return this.#situation.inventory.generations.get(worker.generation);
   }
 

@@ -31,10 +31,13 @@ const MAX_FIELDS = 128;
 const MAX_NAME_LENGTH = 64;
 
 /** Of pino's own: the level is PRIORITY, the time journald's own and the name the identifier. */
-const OMITTED = new Set(['level', 'time', 'name', 'msg', 'err', 'v', 'hostname']);
+export const OMITTED: ReadonlySet<string> = new Set(['level', 'time', 'name', 'msg', 'err', 'v', 'hostname']);
 
 /** What only this file may set, and what journald would take for the words of another logger. */
 const TAKEN = /^(MESSAGE|MESSAGE_ID|PRIORITY|CODE_\w+|SYSLOG_\w+|ERRNO|TID|DOCUMENTATION|INVOCATION_ID|(USER_)?UNIT)$/;
+
+/** OBJECT_PID= makes journald look at that process, COREDUMP_... is what coredumpctl goes by. */
+const NOT_THE_APPS = /^(BATOND|OBJECT|COREDUMP)_/;
 
 export function priorityOf(level: unknown): number {
   // Number() throws for an object whose toString is none.
@@ -43,14 +46,35 @@ export function priorityOf(level: unknown): number {
 }
 
 export function journalFields(record: LogRecord, names: JournalNames): JournalField[] {
+  const messageId = names.messageIdOf?.(record) ?? null;
+  const own: JournalField[] = messageId === null ? [] : [['MESSAGE_ID', messageId]];
+  const head = { priority: priorityOf(record.level), message: messageOf(record), own, identifier: names.identifier };
+  return withFields(record, head, (key) =>
+    OMITTED.has(key) ? null : Object.hasOwn(names.fields, key) ? names.fields[key]! : fieldName(key),
+  );
+}
+
+export interface Head {
+  readonly priority: number;
+  readonly identifier: string;
+  readonly message: string;
+  /** Fields that no field of the record can take the place of. */
+  readonly own: readonly JournalField[];
+}
+
+/** What stands at the head, then where an error was thrown, then the record under the names that `nameOf` gives. */
+export function withFields(
+  record: LogRecord,
+  { priority, identifier, message, own }: Head,
+  nameOf: (key: string) => string | null,
+): JournalField[] {
   const error = asObject(record.err);
   const fields: JournalField[] = [
-    ['PRIORITY', String(priorityOf(record.level))],
-    ['SYSLOG_IDENTIFIER', names.identifier],
-    ['MESSAGE', messageOf(record)],
+    ['PRIORITY', String(priority)],
+    ['SYSLOG_IDENTIFIER', identifier],
+    ['MESSAGE', message],
+    ...own,
   ];
-  const messageId = names.messageIdOf?.(record) ?? null;
-  if (messageId !== null) fields.push(['MESSAGE_ID', messageId]);
   if (error !== null) fields.push(...codePlace(error.stack));
   const used = new Set(fields.map(([name]) => name));
   const add = (name: string, value: unknown) => {
@@ -62,8 +86,7 @@ export function journalFields(record: LogRecord, names: JournalNames): JournalFi
   for (const [key, value] of Object.entries(error ?? {})) add(errorName(key), value);
   if (error === null) add('ERROR_MESSAGE', record.err);
   for (const [key, value] of Object.entries(record)) {
-    const own = Object.hasOwn(names.fields, key) ? names.fields[key]! : fieldName(key);
-    const name = OMITTED.has(key) ? null : own;
+    const name = nameOf(key);
     if (name !== null) add(name, value);
   }
   return fields.map(([name, value]) => [name, bounded(value)]);
@@ -79,13 +102,24 @@ export function messageOf({ msg, err, event }: LogRecord): string {
 
 /** "exitStatus" is EXIT_STATUS; null where nothing is left of a name. A leading "_" is journald's own, a digit refused. */
 export function fieldName(key: string): string | null {
-  const name = key
+  const name = upperCased(key);
+  if (name === '') return null;
+  return (TAKEN.test(name) ? `BATOND_${name}` : name).slice(0, MAX_NAME_LENGTH);
+}
+
+/** The same for what an app calls its fields, which may not pass for ours, nor for what other tools believe. */
+export function appFieldName(key: string): string | null {
+  const name = upperCased(key);
+  if (name === '') return null;
+  return (TAKEN.test(name) || NOT_THE_APPS.test(name) ? `APP_${name}` : name).slice(0, MAX_NAME_LENGTH);
+}
+
+function upperCased(key: string): string {
+  return key
     .replace(/([a-z0-9])([A-Z])/g, '$1_$2')
     .toUpperCase()
     .replace(/[^A-Z0-9_]/g, '_')
     .replace(/^[_0-9]+/, '');
-  if (name === '') return null;
-  return (TAKEN.test(name) ? `BATOND_${name}` : name).slice(0, MAX_NAME_LENGTH);
 }
 
 function errorName(key: string): string {

@@ -22,6 +22,15 @@ export class LineWriter {
     this.#fd = fd;
   }
 
+  /** Whether a line would go without waiting, or be lost in any case. */
+  ready(): boolean {
+    try {
+      return native().poll(this.#fd, { readable: false, writable: true }, 0) !== null;
+    } catch {
+      return true;
+    }
+  }
+
   /** Text that ends with a newline. */
   write(text: string): void {
     const end = this.#isCut ? '\n' : '';

@@ -192,7 +192,9 @@ const healing: fc.Arbitrary<HealingRecord> = fc.record({
 
 const worker: fc.Arbitrary<WorkerRecord> = fc
   .tuple(oldWorker, fc.boolean(), fc.boolean(), or(short), fc.constantFrom('liveness' as const, null))
-  .map(([record, isNew, heldBack, said, killedBy]) => (isNew ? { ...record, heldBack, said, killedBy } : record));
+  .map(([record, isNew, heldBack, said, killedBy]) =>
+    isNew ? { ...record, heldBack, said, killedBy, piped: heldBack } : record,
+  );
 
 const generation: fc.Arbitrary<GenerationRecord> = fc.record({
   number: count,

@@ -9,7 +9,7 @@
  *
  * Prints one line of JSON a function. A function that the addon exports and that has no row here is a failure.
  */
-import { readdirSync } from 'node:fs';
+import { readdirSync, readSync, writeSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -59,6 +59,16 @@ function withPair(use, type = 'seqpacket') {
   } finally {
     n.close(a);
     n.close(b);
+  }
+}
+
+function withPipe(use) {
+  const [from, to] = n.pipe();
+  try {
+    use(from, to);
+  } finally {
+    n.close(from);
+    n.close(to);
   }
 }
 
@@ -209,6 +219,28 @@ const ROWS = {
         }),
       ),
     () => withFd(n.epollCreate(), (epoll) => withPair((a) => refused('ENOENT', () => n.epollRemove(epoll, a)))),
+  ],
+  epollAddArrivals: [
+    () => withFd(n.epollCreate(), (epoll) => withPipe((from) => n.epollAddArrivals(epoll, from))),
+    () => withFd(n.epollCreate(), (epoll) => refused('EBADF', () => n.epollAddArrivals(epoll, CLOSED))),
+  ],
+  pipe: [() => withPipe(() => {}), () => {}],
+  tee: [
+    () =>
+      withPipe((from, to) =>
+        withPipe((scratch, into) => {
+          writeSync(to, 'seen');
+          n.tee(from, into, 100);
+          readSync(scratch, Buffer.alloc(4));
+          n.tee(from, into, 2);
+        }),
+      ),
+    () => withPair((a, b) => refused('EINVAL', () => n.tee(a, b, 100))),
+  ],
+  pipeSize: [() => withPipe((from) => n.pipeSize(from)), () => withPair((a) => refused('EBADF', () => n.pipeSize(a)))],
+  setPipeSize: [
+    () => withPipe((from) => n.setPipeSize(from, 4096)),
+    () => withPair((a) => refused('EBADF', () => n.setPipeSize(a, 4096))),
   ],
   epollWait: [
     () => withFd(n.epollCreate(), (epoll) => n.epollWait(epoll)),

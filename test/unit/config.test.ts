@@ -52,7 +52,7 @@ const BAD_VALUES: readonly (readonly [toml: string, message: string])[] = [
   ['Workers = 2', '2: Workers: unknown key; did you mean workers?'],
   ['runtime-args = []', '2: runtime-args: unknown key; did you mean runtime_args?'],
   ['ready_timeout = "1s"', '2: ready_timeout: unknown key; it belongs to [upgrade]'],
-  ['[log]\nworkers = 2', '3: log.workers: unknown key; it belongs to the top of the file, before the first table'],
+  ['[stop]\nworkers = 2', '3: stop.workers: unknown key; it belongs to the top of the file, before the first table'],
   ['[upgrades]\nprobe = "/"', '2: upgrades: unknown key; did you mean upgrade?'],
   ['[stop]\nbanana = 1', '3: stop.banana: unknown key; known here are kill_timeout'],
   [
@@ -606,7 +606,7 @@ describe('what comes out', () => {
       },
       admin: { listen: null, agent: null },
       control: { read: [], act: [] },
-      log: { level: 'info' },
+      log: { level: 'info', workers: 'text' },
     });
   });
 
@@ -920,6 +920,7 @@ describe('the summary', () => {
       ['control.read', 'nobody else', 'default'],
       ['control.act', 'nobody else', 'default'],
       ['log.level', 'info', 'default'],
+      ['log.workers', 'text', 'default'],
     ]);
   });
 

@@ -10,7 +10,7 @@ import { encodeLive, readLive, writeLive } from '../../src/inventory/live-file.j
 import { Mirror, type Mirrored } from '../../src/inventory/mirror.js';
 import { reconcile } from '../../src/inventory/reconcile.js';
 import { newReport } from '../../src/inventory/report.js';
-import { factsOf, isOurs, storedName } from '../../src/inventory/stored-names.js';
+import { factsOf, isOurs, isPipe, storedName } from '../../src/inventory/stored-names.js';
 import type { Log } from '../../src/log.js';
 import { jobOf } from '../../src/systemd/unit-job.js';
 
@@ -293,6 +293,31 @@ describe('a record and a store', () => {
       state: { listeners: [{ canary: 'lost' }], generations: state.generations },
       remarks: ['the second socket of the listener http is missing: it can have no canary any more'],
     });
+  });
+
+  test('without a pipe for the output of a worker: that is said, and the worker serves on', () => {
+    const piped = {
+      ...state,
+      generations: state.generations.map((one) => ({
+        ...one,
+        workers: one.workers.map((worker) => ({ ...worker, piped: true })),
+      })),
+    };
+    const pipes = ['out.g2s0.21', 'err.g2s0.21', 'out.g2s1.22', 'err.g2s1.22', 'out.g1s0.11'];
+    const stored = new Set([...storedOf(state), ...pipes.map((name) => `batond.${name}`)]);
+    const kept = reconcile(piped, stored)!;
+    expect(kept.names.get('out.g2s1')).toBe('batond.out.g2s1.22');
+    expect(kept.names.has('out.g1s0')).toBe(false);
+    expect(isPipe('batond.out.g1s0.11')).toBe(true);
+    expect(isPipe('batond.channel.g1s0.11')).toBe(false);
+    expect(kept.state.generations.map(({ workers }) => workers.map((worker) => worker.piped))).toEqual([
+      [false],
+      [true, true],
+    ]);
+    expect(kept.remarks).toEqual([
+      'what worker g1s0 (pid 11) says from here on is lost: a pipe of its output is missing',
+    ]);
+    expect(storedName('left.batond.out.g1s0.11', piped)).toBe('batond.out.g1s0.11');
   });
 
   test('of two times: the record counts as none', () => {

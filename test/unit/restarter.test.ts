@@ -84,20 +84,25 @@ async function ended({ restarter, generation }: Stage, slot: number, script: str
   native().close(nothing);
   const record = { id: `g1s${slot}`, generation: 1, slot, pid, phase: 'open', startedAtMs: monotonicMs() } as const;
   await new Promise<void>((resolve) => {
-    const worker = new Worker({ ...record, listening: [], fatal: null }, { pidfd, channel, notify: null }, {
-      onPhase: none,
-      onListen: none,
-      onListening: none,
-      onUnlisten: none,
-      onForeign: none,
-      onState: none,
-      onChecks: none,
-      onExit: (one: Worker, exit: Exit) => {
-        generation.workers.delete(slot);
-        restarter.ended(generation, one, exit);
-        resolve();
-      },
-    } as ConstructorParameters<typeof Worker>[2]);
+    const worker = new Worker(
+      { ...record, listening: [], fatal: null },
+      { pidfd, channel, notify: null, pipes: null },
+      {
+        readLines: none,
+        onPhase: none,
+        onListen: none,
+        onListening: none,
+        onUnlisten: none,
+        onForeign: none,
+        onState: none,
+        onChecks: none,
+        onExit: (one: Worker, exit: Exit) => {
+          generation.workers.delete(slot);
+          restarter.ended(generation, one, exit);
+          resolve();
+        },
+      } as unknown as ConstructorParameters<typeof Worker>[2],
+    );
     generation.workers.set(slot, worker);
     if (cause !== undefined) worker.killFor(cause);
   });

@@ -28,8 +28,9 @@ function startWorker(events: Partial<WorkerEvents> = {}) {
   const none = () => {};
   const worker = new Worker(
     { ...record, fatal: null },
-    { pidfd, channel: ours, notify: null },
+    { pidfd, channel: ours, notify: null, pipes: null },
     {
+      readLines: () => expect.unreachable(),
       onPhase: none,
       onListen: none,
       onListening: none,

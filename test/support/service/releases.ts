@@ -38,6 +38,8 @@ export type App =
   | 'dies-in-five-seconds'
   | 'outsider-says-ready'
   | 'tells-health'
+  | 'writes-lines'
+  | 'logs-with-pino'
   | 'speaks-sd-notify';
 
 const PYTHON: ReadonlySet<App> = new Set(['speaks-sd-notify', 'outsider-says-ready']);
