@@ -1,5 +1,5 @@
 /** `batond report`: what a reload took, and what became of the connections; for a person or as JSON. */
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { formatShare } from '../config/canary-steps.js';
 import { roughSize } from '../config/size.js';
 import type { ReportSummary } from '../control/messages.js';
@@ -21,6 +21,8 @@ interface ReportFlags {
   readonly config?: string;
   readonly list?: boolean;
   readonly json?: boolean;
+  readonly html?: boolean;
+  readonly output?: string;
 }
 
 export function registerReport(program: Command): void {
@@ -31,16 +33,26 @@ export function registerReport(program: Command): void {
     .option('--name <name>', 'the service')
     .option('--config <file>', 'the configuration that names it')
     .option('--list', 'one line for each reload on record, the newest last')
-    .option('--json', 'print it as JSON')
-    .addHelpText('after', "\nExample:\n  batond report --name shop --json | jq '.drains[].cut'")
+    .addOption(new Option('--json', 'print it as JSON').conflicts(['html', 'output']))
+    .addOption(new Option('--html', 'as a page of one file, with charts and their numbers').conflicts('list'))
+    .option('--output <file>', 'where the page goes; else to what standard output is piped to')
+    .addHelpText(
+      'after',
+      "\nExamples:\n  batond report --name shop --json | jq '.drains[].cut'\n  batond report 7 --html --output reload-7.html",
+    )
     .action(async (number: number | undefined, options: ReportFlags) => {
       const { ControlClient } = await import('../control/client.js');
       const { serviceName } = await import('./service-name.js');
-      const client = new ControlClient(await serviceName(options), process.env);
+      if (options.html !== true && options.output !== undefined) throw invalid('--output is where --html goes');
+      const name = await serviceName(options);
+      const client = new ControlClient(name, process.env);
       const json = (value: object) => `${JSON.stringify(value, null, 2)}\n`;
       if (options.list === true) {
         const reports = await client.reports();
         process.stdout.write(options.json === true ? json(reports) : renderReports(reports));
+      } else if (options.html === true) {
+        const { writePage } = await import('./report-page.js');
+        writePage(await client.report(number ?? null), name, options.output ?? null);
       } else {
         const report = await client.report(number ?? null);
         process.stdout.write(options.json === true ? json(report) : renderReport(report));
@@ -51,8 +63,10 @@ export function registerReport(program: Command): void {
 function parseNumber(text: string): number {
   const number = Number(text);
   if (Number.isSafeInteger(number) && number > 0) return number;
-  throw new BatondError('REQUEST_INVALID', { problem: `${text} is no number of a reload` });
+  throw invalid(`${text} is no number of a reload`);
 }
+
+const invalid = (problem: string) => new BatondError('REQUEST_INVALID', { problem });
 
 const WIDTH = 80;
 const BAR = 30;

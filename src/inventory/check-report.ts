@@ -1,7 +1,18 @@
 /** Says whether a report that was read from a file, or came with a takeover, is one that can be shown and counted on. */
 import { isHoldings } from '../channel/decode-checks.js';
 import type { TrialFigures } from '../health/figures.js';
-import { isAbsentOr, isCount, isFlag, isListOf, isNullOr, isNumber, isOneOf, isShape, isText } from '../shape.js';
+import {
+  type Check,
+  isAbsentOr,
+  isCount,
+  isFlag,
+  isListOf,
+  isNullOr,
+  isNumber,
+  isOneOf,
+  isShape,
+  isText,
+} from '../shape.js';
 import type { Remained } from './remained.js';
 import {
   type CanaryCounts,
@@ -15,9 +26,11 @@ import {
   type StateReport,
   type TrialReport,
 } from './report.js';
+import type { GenerationSeries, Series } from './series.js';
 
 const isDrain = isShape<DrainReport>({
   generation: isCount,
+  atMs: isAbsentOr(isNumber),
   ms: isNullOr(isNumber),
   moved: isNumber,
   finished: isNumber,
@@ -58,6 +71,25 @@ const isTrial = isShape<TrialReport>({
   incumbent: isFigures,
 });
 
+const isColumn = isListOf(isNumber);
+const isPatchyColumn = isListOf(isNullOr(isNumber));
+const hasColumns = isShape<GenerationSeries>({
+  generation: isCount,
+  atMs: isColumn,
+  requests: isPatchyColumn,
+  failed: isPatchyColumn,
+  connections: isPatchyColumn,
+  p50Ms: isPatchyColumn,
+  p99Ms: isPatchyColumn,
+  rssBytes: isColumn,
+});
+/** What goes by one column has to find the others as long. */
+const isGenerationSeries: Check = (value) => {
+  if (!hasColumns(value)) return false;
+  const { generation: _, ...columns } = value as GenerationSeries;
+  return Object.values(columns).every((column) => !Array.isArray(column) || column.length === columns.atMs.length);
+};
+
 const isWellFormed = isShape<Report>({
   version: isOneOf(REPORT_VERSION),
   number: isCount,
@@ -82,6 +114,7 @@ const isWellFormed = isShape<Report>({
       missing: isListOf(isShape<EvidenceReport['missing'][number]>({ what: isText, reason: isText })),
     }),
   ),
+  series: isAbsentOr(isShape<Series>({ everyMs: isNumber, generations: isListOf(isGenerationSeries) })),
   peak: isShape<Report['peak']>({ rssBytes: isNumber, fds: isNumber }),
 });
 

@@ -8,6 +8,7 @@ import type { DrainTally, Holdings } from '../channel/messages.js';
 import type { TrialFigures } from '../health/figures.js';
 
 import type { Remained } from './remained.js';
+import type { Series } from './series.js';
 
 export const REPORT_VERSION = 1;
 
@@ -40,6 +41,8 @@ export type CutCause =
 /** A generation that the reload sent away: the one that served before, or after a rollback the candidate. */
 export interface DrainReport {
   readonly generation: number;
+  /** When it was told to, since the reload began; absent in what an older batond wrote. */
+  readonly atMs?: number;
   /** From the order to drain until its last worker had ended; null while it goes on. */
   ms: number | null;
   /** Connections by what became of them, as the workers counted. */
@@ -141,6 +144,8 @@ export interface Report {
   soak?: TrialReport;
   /** Absent where none was asked for, or it is still being gathered. */
   evidence?: EvidenceReport;
+  /** How the generations went on meanwhile; absent in what an older batond wrote. */
+  series?: Series;
   /** The highest that was seen, looked at when a phase begins, at the end, and whenever state has moved. */
   readonly peak: {
     /**
@@ -201,6 +206,7 @@ export function beginDrain(open: OpenReport, generation: number, nowMs: number):
   open.drainSinceMs[generation] = nowMs;
   open.report.drains.push({
     generation,
+    atMs: rounded(nowMs - open.sinceMs),
     ms: null,
     moved: 0,
     finished: 0,

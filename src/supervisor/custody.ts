@@ -24,6 +24,7 @@ import type { Profiling } from './profiling.js';
 import type { Remains } from './remains.js';
 import type { Reporter } from './reporter.js';
 import type { Restarter } from './restarter.js';
+import type { SeriesWatch } from './series-watch.js';
 import type { Situation } from './situation.js';
 import type { TicketSecret } from './ticket-secret.js';
 import type { Verbosity } from './verbosity.js';
@@ -53,6 +54,7 @@ export interface CustodyHost {
   readonly probes: Probes;
   readonly reporter: Reporter;
   readonly restarter: Restarter;
+  readonly series: SeriesWatch;
   readonly tickets: TicketSecret;
   readonly verbosity: Verbosity;
   profiling(): Profiling | null;
@@ -80,6 +82,7 @@ export class Custody {
     const { announce, degrading, drainer, health, probes, restarter, tickets } = this.#host;
     degrading.activate();
     this.#host.evidence.activate();
+    this.#host.series.activate();
     this.#host.growth.activate();
     drainer.activate();
     tickets.activate();
@@ -104,6 +107,7 @@ export class Custody {
     // First: it lets go of those that the drainer would hold.
     this.#host.evidence.freeze();
     this.#host.profiling()?.freeze();
+    this.#host.series.freeze();
     this.#host.remains.freeze();
     this.#host.growth.freeze();
     drainer.freeze();

@@ -3,6 +3,7 @@
  * the verdict and again when the drain is over. A disk that fails is said, and stops nothing.
  *
  * Memory and descriptors are looked at when a phase begins, never by a timer: a report must cost nothing between reloads.
+ * What goes on meanwhile is recorded beside it, by series-recorder.ts.
  */
 import type { DrainTally, Holdings } from '../channel/messages.js';
 import type { ReloadOutcome } from '../control/messages.js';
@@ -56,6 +57,7 @@ export class Reporter {
   readonly #workerPids: () => number[];
   readonly #onVerdict: (report: Report) => void;
   readonly #onComplete: (report: Report) => void;
+  readonly #onBegun: () => void;
   #open: OpenReport[] = [];
   #last = 0;
   /** The one whose verdict is still to come. */
@@ -70,12 +72,14 @@ export class Reporter {
     readonly onVerdict: (report: Report) => void;
     /** Nothing more will come: every generation that the reload sent away is gone. */
     readonly onComplete: (report: Report) => void;
+    readonly onBegun: () => void;
   }) {
     this.#files = options.files;
     this.#log = options.log;
     this.#workerPids = options.workerPids;
     this.#onVerdict = options.onVerdict;
     this.#onComplete = options.onComplete;
+    this.#onBegun = options.onBegun;
   }
 
   get record(): ReporterRecord {
@@ -95,6 +99,12 @@ export class Reporter {
     this.#current = newReport(this.#last, kind, from, monotonicMs());
     this.#highest.clear();
     this.#open.push(this.#current);
+    this.#onBegun();
+  }
+
+  /** Those that are not complete. */
+  get open(): readonly OpenReport[] {
+    return this.#open;
   }
 
   /** The number of the reload under way; null where there is none. */

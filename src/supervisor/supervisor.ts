@@ -59,6 +59,7 @@ import { describeCut } from './report-words.js';
 import { Reporter } from './reporter.js';
 import { Restarter } from './restarter.js';
 import { Roller } from './roller.js';
+import { SeriesWatch } from './series-watch.js';
 import type { Doing, Heard } from './signal-table.js';
 import { Situation, type SupervisorOptions } from './situation.js';
 import { endStrays } from './strays.js';
@@ -107,6 +108,7 @@ export class Supervisor {
   readonly #reporter: Reporter;
   readonly #restarter: Restarter;
   readonly #roller: Roller;
+  readonly #series: SeriesWatch;
   readonly #tickets: TicketSecret;
   readonly #workforce: Workforce;
   #liveConfig: LiveConfig | null = null;
@@ -202,6 +204,11 @@ export class Supervisor {
         metered((metrics) => metrics.drained(report));
         this.#client.oldGone(report.number, describeCut(report));
       },
+      onBegun: () => this.#series.begun(),
+    });
+    this.#series = new SeriesWatch({
+      open: () => this.#reporter.open,
+      workers: () => situation.inventory.workers(),
     });
     this.#evidence = new Evidence({
       config: config.evidence,
@@ -359,6 +366,7 @@ export class Supervisor {
       reports,
       restarter: this.#restarter,
       roller: this.#roller,
+      series: this.#series,
       tickets: this.#tickets,
       verbosity: this.verbosity,
       announce,
@@ -433,6 +441,7 @@ export class Supervisor {
     this.#mirror.begin([]);
     this.#admin.resume();
     this.#evidence.activate();
+    this.#series.activate();
     this.#health.activate();
     this.#probes.activate();
     for (const one of activated) adoptActivated(one, inventory.listeners, options.log);

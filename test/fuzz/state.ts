@@ -105,6 +105,24 @@ const evidence = fc.record({
   missing: list(fc.record({ what: short, reason: short })),
 });
 
+const patchy = fc.array(or(ms), { minLength: 2, maxLength: 2 });
+const whole = fc.array(ms, { minLength: 2, maxLength: 2 });
+const series = fc.record({
+  everyMs: ms,
+  generations: list(
+    fc.record({
+      generation: count,
+      atMs: whole,
+      requests: patchy,
+      failed: patchy,
+      connections: patchy,
+      p50Ms: patchy,
+      p99Ms: patchy,
+      rssBytes: whole,
+    }),
+  ),
+});
+
 const reported = {
   canary: list(fc.record({ share: count, match: or(short), ms, candidate: served, incumbent: served })),
   version: fc.constant(REPORT_VERSION),
@@ -122,7 +140,7 @@ const reported = {
   peak: fc.record({ rssBytes: count, fds: count }),
 };
 export const report: fc.Arbitrary<Report> = fc.record(
-  { ...reported, evidence },
+  { ...reported, evidence, series },
   { requiredKeys: Object.keys(reported) as (keyof typeof reported)[] },
 );
 

@@ -12,8 +12,27 @@ export interface Page {
   evaluate<T>(expression: string): Promise<T>;
 }
 
+/** A page of which all is heard that it asks for and complains of. */
+export interface WatchedPage extends Page {
+  /** The addresses of all that was asked for, the page itself first. */
+  readonly requests: readonly string[];
+  /** Exceptions, errors on the console, and what the browser itself has to say. */
+  readonly complaints: readonly string[];
+  /** PNG. */
+  screenshot(): Promise<Buffer>;
+}
+
+export interface Looks {
+  /** CSS pixels. */
+  readonly width?: number;
+  readonly dark?: boolean;
+  readonly javaScript?: boolean;
+}
+
 export interface Browser extends AsyncDisposable {
   open(url: string): Promise<Page>;
+  /** Resolves when it has been loaded. */
+  watch(url: string, looks?: Looks): Promise<WatchedPage>;
 }
 
 export async function startBrowser(): Promise<Browser> {
@@ -41,7 +60,47 @@ export async function startBrowser(): Promise<Browser> {
       const { sessionId } = await devTools.call<{ sessionId: string }>('Target.attachToTarget', attach);
       return { evaluate: (expression) => evaluate(devTools, sessionId, expression) };
     },
+    watch: (url, looks = {}) => watch(devTools, url, looks),
     [Symbol.asyncDispose]: end,
+  };
+}
+
+async function watch(devTools: DevTools, url: string, looks: Looks): Promise<WatchedPage> {
+  const { width = 1280, dark = false, javaScript = true } = looks;
+  const { targetId } = await devTools.call<{ targetId: string }>('Target.createTarget', { url: 'about:blank' });
+  const attach = { targetId, flatten: true };
+  const { sessionId } = await devTools.call<{ sessionId: string }>('Target.attachToTarget', attach);
+  const call = <T>(method: string, params: object = {}) => devTools.call<T>(method, params, sessionId);
+  const requests: string[] = [];
+  const complaints: string[] = [];
+  let loaded = () => {};
+  const isLoaded = new Promise<void>((resolve) => {
+    loaded = resolve;
+  });
+  devTools.hear(sessionId, {
+    'Network.requestWillBeSent': ({ request }: { request: { url: string } }) => requests.push(request.url),
+    'Runtime.exceptionThrown': (thrown: object) => complaints.push(JSON.stringify(thrown)),
+    'Runtime.consoleAPICalled': (said: { type: string }) => {
+      if (said.type === 'error' || said.type === 'warning') complaints.push(JSON.stringify(said));
+    },
+    'Log.entryAdded': (said: object) => complaints.push(JSON.stringify(said)),
+    'Page.loadEventFired': () => loaded(),
+  });
+  for (const domain of ['Network', 'Runtime', 'Log', 'Page']) await call(`${domain}.enable`);
+  await call('Emulation.setDeviceMetricsOverride', { width, height: 900, deviceScaleFactor: 1, mobile: false });
+  const features = [{ name: 'prefers-color-scheme', value: dark ? 'dark' : 'light' }];
+  await call('Emulation.setEmulatedMedia', { features });
+  await call('Emulation.setScriptExecutionDisabled', { value: !javaScript });
+  await call('Page.navigate', { url });
+  await isLoaded;
+  return {
+    requests,
+    complaints,
+    evaluate: (expression) => evaluate(devTools, sessionId, expression),
+    screenshot: async () => {
+      const whole = { format: 'png', captureBeyondViewport: true };
+      return Buffer.from((await call<{ data: string }>('Page.captureScreenshot', whole)).data, 'base64');
+    },
   };
 }
 
@@ -61,12 +120,19 @@ interface Answer {
   readonly id?: number;
   readonly result?: unknown;
   readonly error?: { readonly message: string };
+  /** Of an event. */
+  readonly method?: string;
+  readonly params?: object;
+  readonly sessionId?: string;
 }
 
-/** Commands and their answers, JSON ended by a NUL; events are not asked for. */
+type Listeners = Readonly<Record<string, (params: never) => void>>;
+
+/** Commands and their answers, JSON ended by a NUL; and events, of pages that are watched. */
 class DevTools {
   readonly #commands: Writable;
   readonly #waiting = new Map<number, { resolve: (result: never) => void; reject: (error: Error) => void }>();
+  readonly #listeners = new Map<string, Listeners>();
   #lastId = 0;
   #complaints = '';
   #ended = false;
@@ -99,7 +165,12 @@ class DevTools {
     });
   }
 
-  #settle({ id, result, error }: Answer): void {
+  hear(sessionId: string, listeners: Listeners): void {
+    this.#listeners.set(sessionId, listeners);
+  }
+
+  #settle({ id, result, error, method, params, sessionId }: Answer): void {
+    if (method !== undefined) this.#listeners.get(sessionId ?? '')?.[method]?.(params as never);
     const waiting = id === undefined ? undefined : this.#waiting.get(id);
     if (id === undefined || waiting === undefined) return;
     this.#waiting.delete(id);
