@@ -94,6 +94,7 @@ export const ERRORS = {
     EXIT.busy,
     (f) => `${f.listeners} already listen to the events of ${f.name}: try again when one of them has left`,
   ),
+  NO_JOURNAL: row(EXIT.unavailable, (f) => `there is no journal of ${f.name}: ${f.reason}`),
   NO_REPORT: row(EXIT.refused, (f) =>
     f.number === null ? 'no reload has been reported yet' : `there is no report ${f.number}: the last 100 are kept`,
   ),

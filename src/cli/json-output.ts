@@ -12,6 +12,7 @@ import type { Uninstalled } from '../systemd/uninstall-units.js';
 import type { CheckFacts } from './check.js';
 import type { ServiceFinding } from './doctor.js';
 import type { Installed } from './install.js';
+import type { JournalEntry } from './logs.js';
 import type { ProfileResult } from './profile.js';
 
 /** One document, by the command line without "batond" and --json. */
@@ -36,4 +37,5 @@ export interface JsonLines {
   reload: ReloadLine;
   rollback: ReloadLine;
   events: ServiceEvent;
+  logs: JournalEntry;
 }

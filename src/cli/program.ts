@@ -14,6 +14,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Register>>> = {
   rollback: async () => (await import('./rollback.js')).registerRollback,
   status: async () => (await import('./status.js')).registerStatus,
   health: async () => (await import('./health.js')).registerHealth,
+  logs: async () => (await import('./logs.js')).registerLogs,
   events: async () => (await import('./events.js')).registerEvents,
   report: async () => (await import('./report.js')).registerReport,
   profile: async () => (await import('./profile.js')).registerProfile,

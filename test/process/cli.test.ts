@@ -177,6 +177,16 @@ describe('check', () => {
   });
 });
 
+test('logs says where the output is of a service without systemd', async () => {
+  await using service = await HostedService.start({ workers: 1 });
+  const { status, stdout, stderr } = await service.batond('logs');
+  expect(stderr).toBe(
+    'batond: there is no journal of shop: it runs without systemd, and what it says goes to a pipe of whoever started it ' +
+      '(in a container: docker logs)\n',
+  );
+  expect({ status, stdout }).toEqual({ status: 69, stdout: '' });
+});
+
 test('stop waits until what is in flight is finished and everything is gone', async () => {
   await using service = await HostedService.start({ workers: 1 });
   const slow = await ask(service.port, '/slow?ms=1000&chunks=5');

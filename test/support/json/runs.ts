@@ -30,5 +30,6 @@ export const PLAIN_RUNS: Readonly<Record<string, Run>> = {
 /** Under systemd, where a server.js is. */
 export const INSTALLED_RUNS: Readonly<Record<string, Run>> = {
   install: ['install', 'server.js'],
+  logs: ['logs', '--lines', '5'],
   uninstall: ['uninstall'],
 };

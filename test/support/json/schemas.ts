@@ -51,6 +51,6 @@ export function outputComplaint(line: string, stdout: string): string | null {
   const output = commandOutputs.get(line);
   if (output === undefined) return `nothing is known of batond ${line} --json: src/cli/json-output.ts lacks a row`;
   if (output.prints === 'one document') return complaint(output.schema, JSON.parse(stdout));
-  const lines = stdout.trimEnd().split('\n');
+  const lines = stdout.split('\n').filter((text) => text !== '');
   return lines.flatMap((text) => complaint(output.schema, JSON.parse(text)) ?? []).join('\n') || null;
 }
