@@ -22,6 +22,7 @@ export interface Answer {
   readonly body: object | string;
   /** The media type of a text, where it is not a plain one. */
   readonly type?: string;
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 /** The media type of its body. */

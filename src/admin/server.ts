@@ -115,6 +115,7 @@ function send(response: ServerResponse, method: string | undefined, answer: Answ
     'content-length': Buffer.byteLength(text),
     'cache-control': 'no-store',
     connection: 'close',
+    ...answer.headers,
   });
   response.end(method === 'HEAD' ? undefined : text);
 }

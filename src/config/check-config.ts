@@ -191,7 +191,11 @@ const isWellFormed = isShape<Config>({
   probes: isAbsentOr(isShape<ProbesConfig>({ startup: isProbe, readiness: isProbe, liveness: isProbe })),
   health: isAbsentOr(isHealth),
   admin: isAbsentOr(
-    isShape<NonNullable<Config['admin']>>({ listen: isNullOr(isAddress), agent: isAbsentOr(isNullOr(isAddress)) }),
+    isShape<NonNullable<Config['admin']>>({
+      listen: isNullOr(isAddress),
+      agent: isAbsentOr(isNullOr(isAddress)),
+      dashboard: isAbsentOr(isFlag),
+    }),
   ),
   control: isShape<Config['control']>({ read: isListOf(isAccount), act: isListOf(isAccount) }),
   log: isShape<Config['log']>({

@@ -215,6 +215,8 @@ export interface Config {
     readonly listen: ListenerConfig['address'] | null;
     /** Absent in what an older batond wrote. */
     readonly agent?: ListenerConfig['address'] | null;
+    /** The same: then there is one. */
+    readonly dashboard?: boolean;
   };
   /** Who may speak to the service beside root and its own user; who may act may read. */
   readonly control: { readonly read: readonly Account[]; readonly act: readonly Account[] };

@@ -31,7 +31,7 @@ export function buildAdmin(values: Values): NonNullable<Config['admin']> {
     const address = value as NonNullable<Config['admin']>['listen'];
     return address?.kind === 'tcp' && address.host === null ? { ...address, host: '127.0.0.1' } : address;
   });
-  return { listen: listen ?? null, agent: agent ?? null };
+  return { listen: listen ?? null, agent: agent ?? null, dashboard: values['admin.dashboard'] };
 }
 
 export function healthOf({ health }: Config): HealthConfig {

@@ -630,6 +630,12 @@ export const KEYS = {
     default: null,
     about: 'Where HAProxy asks by agent-check what weight the service should have: a port, or a host and a port.',
   },
+  'admin.dashboard': {
+    type: { kind: 'boolean' },
+    default: true,
+    about:
+      'Whether admin.listen also has a page that shows how the service is, at /, and one of each of the last reloads.',
+  },
   'admin.listen': {
     type: { kind: 'address' },
     default: null,

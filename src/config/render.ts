@@ -116,6 +116,7 @@ function healthRows(config: Config): [string, string][] {
     ['health.check_timeout', formatDuration(checkTimeoutMs)],
     ['health.regret_after', formatDuration(regretAfterMs)],
     ...(config.admin?.agent == null ? [] : [['admin.agent', formatAddress(config.admin.agent)] as [string, string]]),
+    ...(listen === null ? [] : [['admin.dashboard', `${config.admin?.dashboard ?? true}`] as [string, string]]),
     ['admin.listen', listen === null ? 'nowhere' : formatAddress(listen)],
   ];
 }

@@ -84,7 +84,8 @@ ${body}</section>
 `;
 }
 
-function barsOf({ phases, drains, verdict }: Report): Bar[] {
+/** The phases one after the other, and the drains. */
+export function barsOf({ phases, drains, verdict }: Report): Bar[] {
   let fromMs = 0;
   const bars: Bar[] = phases.map(({ phase, ms }) => {
     const kind = phase === 'rollback' || (verdict?.ok === false && phase === phases.at(-1)?.phase) ? 'failed' : 'phase';

@@ -139,6 +139,7 @@ export class Supervisor {
     });
     this.#healthAnswers = new HealthAnswers(situation, this.#health, health.checkTimeoutMs, () => this.alive);
     const changed = () => this.#mirror.flush();
+    const reports = new ReportFiles(paths.stateDirectory);
     this.#admin = new Doors(
       new Admin({
         kind: 'admin',
@@ -147,7 +148,18 @@ export class Supervisor {
         server: async () => {
           const { AdminServer } = await import('../admin/server.js');
           const { healthRoutes } = await import('../admin/routes.js');
-          return new AdminServer(healthRoutes(this.health));
+          if (config.admin?.dashboard === false) return new AdminServer(healthRoutes(this.health));
+          const { dashboardRoutes } = await import('../admin/dashboard-routes.js');
+          const reporter = this.#reporter;
+          const dashboard = dashboardRoutes({
+            status: () => this.status(),
+            numbers: () => reports.numbers(),
+            report: (number) => reports.read(number),
+            get open() {
+              return reporter.open;
+            },
+          });
+          return new AdminServer(new Map([...healthRoutes(this.health), ...dashboard]));
         },
         changed,
       }),
@@ -194,7 +206,6 @@ export class Supervisor {
       for (const worker of situation.inventory.workers()) worker.giveTicketSecret(secret);
     });
     this.verbosity = new Verbosity(log, () => config.log.level);
-    const reports = new ReportFiles(paths.stateDirectory);
     this.#reporter = new Reporter({
       files: reports,
       log,

@@ -7,7 +7,9 @@ import type { Report } from '../../src/inventory/report.js';
 import { browserAvailable } from '../support/browser/available.mjs';
 import { startBrowser, type WatchedPage } from '../support/browser/start-browser.js';
 import { expectNothingLost } from '../support/service/expectations.js';
+import { freePort } from '../support/service/free-port.js';
 import { HostedService } from '../support/service/hosted.js';
+import { eventually } from '../support/service/wait.js';
 
 const available = browserAvailable();
 
@@ -32,18 +34,51 @@ const wellFormed = (page: WatchedPage, text: string) =>
   );
 
 test.skipIf(!available.ok)(
-  `the page of a reload has the numbers of its report${available.ok ? '' : ` (skipped: ${available.why})`}`,
+  `pages have the numbers that JSON has, and outlive a reload${available.ok ? '' : ` (skipped: ${available.why})`}`,
   async () => {
-    await using service = await HostedService.start({ toml: '[upgrade]\nsoak = "1s"' });
+    const admin = await freePort();
+    const toml = `[upgrade]\nsoak = "1s"\n[admin]\nlisten = "${admin}"`;
+    await using service = await HostedService.start({ toml });
+    await using browser = await startBrowser();
     const load = await service.load({
       modes: { fresh: { perSecond: 40 }, keepAlive: { connections: 4, gapMs: [10, 30] } },
     });
+    const dashboard = await browser.watch(`http://127.0.0.1:${admin}/`);
+    const main = (page: WatchedPage) => page.evaluate<string>(`document.querySelector('main').textContent`);
+    expect(await main(dashboard)).toContain('Generation 1');
     service.deploy('answers');
     expect((await service.reload()).status, service.log).toBe(0);
     await service.untilDrained();
+    await eventually(
+      () => main(dashboard),
+      (text) => /Generation 2 \(r2.*serves[\s\S]*Reloads[\s\S]*1 → 2done/.test(text),
+      {
+        what: () => `the dashboard has seen the reload pass; log:\n${service.log}`,
+      },
+    );
     expectNothingLost(await load.stop(), service.log);
-
     const report = JSON.parse((await service.batond('report', '--json')).stdout) as Report;
+    const status = await service.status();
+    const ofNow = await browser.watch(`http://127.0.0.1:${admin}/`, { javaScript: false, width: 400, dark: true });
+    expect(await shown(ofNow)).toMatchObject({
+      'workers that accept': `${status.generations[0]!.workers.length}`,
+      weight: '100',
+    });
+    const { moved } = report.drains[0]!;
+    for (const page of [dashboard, ofNow]) {
+      expect(
+        await page.evaluate(`document.querySelector('[href="reload?number=1"]').closest('tr').cells[6].textContent`),
+      ).toBe(`${moved}`);
+      expect(page.complaints).toEqual([]);
+      expect(page.requests.filter((url) => url !== `http://127.0.0.1:${admin}/`)).toEqual([]);
+    }
+    const linked = await browser.watch(`http://127.0.0.1:${admin}/reload?number=1`);
+    expect(await shown(linked)).toMatchObject({
+      'connections moved': `${moved}`,
+      'drain of 1': `${report.drains[0]!.ms}`,
+    });
+    expect(linked.complaints).toEqual([]);
+
     const file = join(service.folder, 'page.html');
     expect(await service.batond('report', '--html', '--output', file)).toMatchObject({ status: 0, stdout: '' });
     const text = readFileSync(file, 'utf8');
@@ -57,10 +92,9 @@ test.skipIf(!available.ok)(
     expect(before!.requests.at(-1)! - before!.requests[0]!).toBeGreaterThan(0);
     expect(after!.requests.at(-1)).toBeGreaterThan(0);
 
-    await using browser = await startBrowser();
     for (const javaScript of [true, false]) {
       const page = await browser.watch(pathToFileURL(file).href, { javaScript, width: 400, dark: !javaScript });
-      const { moved, finished, told } = report.drains[0]!;
+      const { finished, told } = report.drains[0]!;
       expect(await shown(page)).toMatchObject({
         'connections moved': `${moved}`,
         finished: `${finished}`,
@@ -79,6 +113,8 @@ test.skipIf(!available.ok)(
       expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(400);
       expect(await wellFormed(page, text)).toBe('');
     }
+    const now = await (await fetch(`http://127.0.0.1:${admin}/`)).text();
+    expect(await wellFormed(ofNow, now)).toBe('');
     await service.expectNoLeftovers();
   },
 );

@@ -604,7 +604,7 @@ describe('what comes out', () => {
         checkTimeoutMs: 1_000,
         regretAfterMs: 30_000,
       },
-      admin: { listen: null, agent: null },
+      admin: { listen: null, agent: null, dashboard: true },
       control: { read: [], act: [] },
       log: { level: 'info', workers: 'text' },
     });
@@ -656,7 +656,7 @@ interval = "2s"
     ['0.0.0.0:9100', '0.0.0.0'],
   ])('the admin listener %s is that of %s', (listen, host) => {
     write(`entry = "a.js"\nadmin.listen = "${listen}"\n`);
-    expect(load().admin).toEqual({ listen: { kind: 'tcp', host, port: 9100 }, agent: null });
+    expect(load().admin).toEqual({ listen: { kind: 'tcp', host, port: 9100 }, agent: null, dashboard: true });
   });
 
   test('every key of the file arrives', () => {
