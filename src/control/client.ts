@@ -31,6 +31,9 @@ const { request } = process.getBuiltinModule('node:http');
 /** The largest answer, and the longest stream of a reload: a hundred reports are far below it. */
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
 
+/** One of today has 55 characters. */
+const MAX_TRACEPARENT_LENGTH = 256;
+
 /** The status with which /healthz says that the service is down. */
 const DOWN = 503;
 
@@ -74,13 +77,21 @@ export class ControlClient {
 
   /** Asks for a reload and stays until the verdict; ending this process before the commit abandons the reload. */
   async reload(onLine: (line: ReloadLine) => void, { noOldAfterMs, force }: ReloadOptions): Promise<ReloadOutcome> {
-    const path = target('/v1/reload', { no_old_after_ms: noOldAfterMs, force: force ? 1 : null });
+    const query = { no_old_after_ms: noOldAfterMs, force: force ? 1 : null, traceparent: this.#traceparent };
+    const path = target('/v1/reload', query);
     return this.#followReload(path, onLine, noOldAfterMs !== null);
   }
 
   /** As `reload`; `to` is a generation, null the last good release. Throws NO_ROLLBACK_TARGET too. */
   async rollback(onLine: (line: ReloadLine) => void, { to, force }: RollbackOptions): Promise<ReloadOutcome> {
-    return this.#followReload(target('/v1/rollback', { to, force: force ? 1 : null }), onLine, false);
+    const query = { to, force: force ? 1 : null, traceparent: this.#traceparent };
+    return this.#followReload(target('/v1/rollback', query), onLine, false);
+  }
+
+  /** Of a pipeline, whose trace goes on in the service. */
+  get #traceparent(): string | null {
+    const { TRACEPARENT } = this.#env;
+    return TRACEPARENT !== undefined && TRACEPARENT.length <= MAX_TRACEPARENT_LENGTH ? TRACEPARENT : null;
   }
 
   async #followReload(
@@ -220,8 +231,10 @@ export class ControlClient {
 }
 
 /** The path with what is asked for; what is null is not said, so that a service of before understands the rest. */
-function target(path: string, query: Readonly<Record<string, number | null>>): string {
-  const said = Object.entries(query).flatMap(([name, value]) => (value === null ? [] : [`${name}=${value}`]));
+function target(path: string, query: Readonly<Record<string, number | string | null>>): string {
+  const said = Object.entries(query).flatMap(([name, value]) =>
+    value === null ? [] : [`${name}=${encodeURIComponent(value)}`],
+  );
   return said.length === 0 ? path : `${path}?${said.join('&')}`;
 }
 

@@ -61,6 +61,8 @@ export interface ReloadOptions {
   readonly noOldAfterMs: number | null;
   /** Begins it whatever speaks against that: no room, UNHEALTHY, a freeze window, upgrade.min_interval. */
   readonly force: boolean;
+  /** Of what asks for it, as W3C Trace Context has it. */
+  readonly traceparent?: string;
 }
 
 export interface RollbackOptions {
@@ -68,6 +70,7 @@ export interface RollbackOptions {
   readonly to: number | null;
   /** As in `ReloadOptions`. */
   readonly force: boolean;
+  readonly traceparent?: string;
 }
 
 export interface EventOptions {

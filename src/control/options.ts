@@ -3,6 +3,7 @@
  * what may be asked for, as the OpenAPI document says it.
  */
 import { BatondError } from '../errors.js';
+import { parseTraceParent } from '../tracing/trace-context.js';
 import type { EventOptions, ReloadOptions, RollbackOptions } from './messages.js';
 
 /** The longest time that may be asked for; Node's timers know no more than 2^31 milliseconds either. */
@@ -34,6 +35,13 @@ export const TO: Parameter = {
   schema: { type: 'integer', minimum: 1, maximum: 999_999_999_999_999 },
 };
 
+export const TRACEPARENT: Parameter = {
+  name: 'traceparent',
+  about:
+    'What asks for it, as W3C Trace Context has it; the trace of the reload is a part of that one. Ignored where it is none',
+  schema: { type: 'string' },
+};
+
 export const SINCE: Parameter = {
   name: 'since',
   about: 'Nothing that happened before then, in milliseconds since the epoch',
@@ -48,11 +56,11 @@ export const FOLLOW: Parameter = {
 
 /** Throws REQUEST_INVALID. */
 export function reloadOptions(query: URLSearchParams): ReloadOptions {
-  const force = isForced(query);
+  const common = { force: isForced(query), ...tracedBy(query) };
   const text = query.get('no_old_after_ms');
-  if (text === null) return { noOldAfterMs: null, force };
+  if (text === null) return { noOldAfterMs: null, ...common };
   const noOldAfterMs = Number(text);
-  if (/^\d+$/.test(text) && noOldAfterMs > 0 && noOldAfterMs <= MAX_NO_OLD_AFTER_MS) return { noOldAfterMs, force };
+  if (/^\d+$/.test(text) && noOldAfterMs > 0 && noOldAfterMs <= MAX_NO_OLD_AFTER_MS) return { noOldAfterMs, ...common };
   throw new BatondError('REQUEST_INVALID', {
     problem: `no_old_after_ms is ${text}: 1 to ${MAX_NO_OLD_AFTER_MS} milliseconds`,
   });
@@ -60,10 +68,10 @@ export function reloadOptions(query: URLSearchParams): ReloadOptions {
 
 /** Throws REQUEST_INVALID. */
 export function rollbackOptions(query: URLSearchParams): RollbackOptions {
-  const force = isForced(query);
+  const common = { force: isForced(query), ...tracedBy(query) };
   const text = query.get('to');
-  if (text === null) return { to: null, force };
-  if (/^[1-9]\d{0,14}$/.test(text)) return { to: Number(text), force };
+  if (text === null) return { to: null, ...common };
+  if (/^[1-9]\d{0,14}$/.test(text)) return { to: Number(text), ...common };
   throw new BatondError('REQUEST_INVALID', { problem: `to is ${text}: the number of a generation` });
 }
 
@@ -74,6 +82,11 @@ export function eventOptions(query: URLSearchParams): EventOptions {
   if (text === null) return { sinceMs: null, follow };
   if (/^\d{1,15}$/.test(text)) return { sinceMs: Number(text), follow };
   throw new BatondError('REQUEST_INVALID', { problem: `since is ${text}: milliseconds since the epoch` });
+}
+
+function tracedBy(query: URLSearchParams): { readonly traceparent?: string } {
+  const traceparent = query.get('traceparent');
+  return traceparent === null || parseTraceParent(traceparent) === null ? {} : { traceparent };
 }
 
 const isForced = (query: URLSearchParams) => isAsked(query, 'force', false);

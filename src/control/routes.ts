@@ -6,7 +6,17 @@ import type { ErrorCode } from '../errors.js';
 import { VERSION } from '../version.js';
 import type { RouteAnswers } from './api.js';
 import { type Exchange, send } from './exchange.js';
-import { FOLLOW, FORCE, NO_OLD_AFTER, type Parameter, reloadOptions, rollbackOptions, SINCE, TO } from './options.js';
+import {
+  FOLLOW,
+  FORCE,
+  NO_OLD_AFTER,
+  type Parameter,
+  reloadOptions,
+  rollbackOptions,
+  SINCE,
+  TO,
+  TRACEPARENT,
+} from './options.js';
 import { ALL, CPU_MS, KIND, SLOT } from './profile-parameters.js';
 import type { Right } from './rights.js';
 
@@ -72,7 +82,7 @@ export const ROUTES: { readonly [Key in keyof RouteAnswers]: Route<RouteAnswers[
     about:
       'Starts the next generation and tells each step; the last line is the verdict, or with no_old_after_ms ' +
       '"old-gone". Whoever goes away before the commit abandons it',
-    query: [NO_OLD_AFTER, FORCE],
+    query: [NO_OLD_AFTER, FORCE, TRACEPARENT],
     refuses: [...NOT_NOW, 'REQUEST_INVALID'],
     media: 'application/x-ndjson',
     serve: (exchange) => {
@@ -84,7 +94,7 @@ export const ROUTES: { readonly [Key in keyof RouteAnswers]: Route<RouteAnswers[
     right: 'act',
     what: 'roll back',
     about: 'A reload to the last good release but the one that serves, or to that of a generation',
-    query: [TO, FORCE],
+    query: [TO, FORCE, TRACEPARENT],
     refuses: [...NOT_NOW, 'NO_ROLLBACK_TARGET', 'REQUEST_INVALID'],
     media: 'application/x-ndjson',
     serve: (exchange) => {

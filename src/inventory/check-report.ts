@@ -96,6 +96,7 @@ const isWellFormed = isShape<Report>({
   kind: isOneOf('reload', 'rollback', 'regret'),
   startedAt: isNumber,
   from: isNullOr(isCount),
+  traceparent: isAbsentOr(isText),
   to: isNullOr(isCount),
   release: isNullOr(isText),
   verdict: isNullOr(isShape<NonNullable<Report['verdict']>>({ ok: isFlag, code: isNullOr(isText), message: isText })),

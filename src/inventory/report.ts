@@ -127,6 +127,8 @@ export interface Report {
   readonly startedAt: number;
   /** The generation that served when it began. */
   readonly from: number | null;
+  /** What asked for it in the words of W3C Trace Context; absent where it did not say. */
+  readonly traceparent?: string;
   /** The generation that was to replace it; null where the takeover failed before. */
   to: number | null;
   release: string | null;
@@ -176,13 +178,20 @@ export interface ReporterRecord {
   readonly pid: number;
 }
 
-export function newReport(number: number, kind: Report['kind'], from: number | null, nowMs: number): OpenReport {
+export function newReport(
+  number: number,
+  kind: Report['kind'],
+  from: number | null,
+  nowMs: number,
+  traceparent?: string,
+): OpenReport {
   const report: Report = {
     version: REPORT_VERSION,
     number,
     kind,
     startedAt: Date.now(),
     from,
+    ...(traceparent !== undefined && { traceparent }),
     to: null,
     release: null,
     verdict: null,

@@ -25,6 +25,15 @@ export const ENVIRONMENT: readonly Row[] = [
   ['WATCHDOG_USEC', 'How often a sign of life is due, in microseconds; outside systemd for the host, 30 s without it.'],
   ['LISTEN_FDS, LISTEN_FDNAMES, LISTEN_PID, FDSTORE', 'Sockets and stored descriptors, as systemd passes them.'],
   ['JOURNAL_STREAM', 'Whether standard output is the journal, as systemd sets it.'],
+  [
+    'OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_EXPORTER_OTLP_TRACES_ENDPOINT',
+    'Where the supervisor sends each reload as a trace, OTLP over HTTP as JSON; what else the SDK of OpenTelemetry knows (OTEL_EXPORTER_OTLP_HEADERS, OTEL_SERVICE_NAME and the like) is left to it.',
+  ],
+  ['OTEL_SDK_DISABLED, OTEL_TRACES_EXPORTER', '"true", and "none": it sends none.'],
+  [
+    'TRACEPARENT',
+    'The trace of a pipeline, in the words of W3C Trace Context, which batond reload and rollback go on with.',
+  ],
   ['MAINPID', 'The supervisor that ExecReload= of a unit speaks to, as systemd sets it.'],
   [
     'BATOND_NAME, BATOND_HOOK, BATOND_KIND, BATOND_GENERATION, BATOND_RELEASE, BATOND_DIRECTORY, BATOND_FROM_..., BATOND_CODE, BATOND_MESSAGE',

@@ -60,15 +60,15 @@ export class Reloads {
   }
 
   /** Asks for a reload; the client hears the rest. Throws BUSY, STOPPING and what `Admitter` throws. */
-  reload(client: ReloadClient, { noOldAfterMs, force }: ReloadOptions): void {
+  reload(client: ReloadClient, { noOldAfterMs, force, traceparent }: ReloadOptions): void {
     this.#refuseOthers();
     if (!force) this.#host.admitter.require('reload');
     this.#host.attempts.noOldAfterMs = noOldAfterMs;
-    this.#begin(client, 'reload', null);
+    this.#begin(client, 'reload', null, { traceparent });
   }
 
   /** The same, to a release of before. Throws NO_ROLLBACK_TARGET too. */
-  rollback(client: ReloadClient, { to, force }: RollbackOptions): void {
+  rollback(client: ReloadClient, { to, force, traceparent }: RollbackOptions): void {
     this.#refuseOthers();
     const { attempts, good, history } = this.#host;
     const serving = this.#situation.inventory.incumbent?.release;
@@ -79,7 +79,7 @@ export class Reloads {
     if (isSameRelease(release, serving)) throw refuse(`generation ${to} is of the release that serves`);
     if (!force) this.#host.admitter.require('rollback');
     attempts.noOldAfterMs = null;
-    this.#begin(client, 'rollback', release);
+    this.#begin(client, 'rollback', release, { traceparent });
   }
 
   /** Because of SIGUSR2: as `reload`, but nobody waits for it, and only the log and the audit hear of a refusal. */
@@ -96,7 +96,7 @@ export class Reloads {
       return;
     }
     this.#host.attempts.noOldAfterMs = null;
-    this.#begin(null, 'reload', null, 'signal');
+    this.#begin(null, 'reload', null, { by: 'signal' });
   }
 
   /** Because release.current was moved: nobody waits for it. */
@@ -238,7 +238,7 @@ export class Reloads {
     client: ReloadClient | null,
     kind: 'reload' | 'watch' | 'rollback',
     release: Release | null,
-    by?: Attempt['by'],
+    { by, traceparent }: { readonly by?: Attempt['by']; readonly traceparent?: string | undefined } = {},
   ): void {
     const { attempts, reporter, handover, announce } = this.#host;
     const { options, inventory } = this.#situation;
@@ -248,7 +248,7 @@ export class Reloads {
     const target = current === null ? null : readTarget(current);
     attempts.isTried(target);
     attempts.current = attempts.new(kind, release, target, by);
-    reporter.begin(kind === 'rollback' ? 'rollback' : 'reload', inventory.incumbent?.number ?? null);
+    reporter.begin(kind === 'rollback' ? 'rollback' : 'reload', inventory.incumbent?.number ?? null, traceparent);
     reporter.takeover();
     this.attend(client, monotonicMs());
     options.log.info({ event: 'reload', kind }, 'reload: starting the next supervisor');

@@ -94,9 +94,9 @@ export class Reporter {
     this.#sample([record.pid]);
   }
 
-  begin(kind: Report['kind'], from: number | null): void {
+  begin(kind: Report['kind'], from: number | null, traceparent?: string): void {
     this.#last = Math.max(this.#last, this.#files.numbers().at(-1) ?? 0) + 1;
-    this.#current = newReport(this.#last, kind, from, monotonicMs());
+    this.#current = newReport(this.#last, kind, from, monotonicMs(), traceparent);
     this.#highest.clear();
     this.#open.push(this.#current);
     this.#onBegun();

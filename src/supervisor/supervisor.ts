@@ -64,6 +64,7 @@ import type { Doing, Heard } from './signal-table.js';
 import { Situation, type SupervisorOptions } from './situation.js';
 import { endStrays } from './strays.js';
 import { TicketSecret } from './ticket-secret.js';
+import type { Traces } from './traces.js';
 import { Verbosity } from './verbosity.js';
 import { WaitingClient } from './waiting-client.js';
 import { Workforce } from './workforce.js';
@@ -110,6 +111,7 @@ export class Supervisor {
   readonly #roller: Roller;
   readonly #series: SeriesWatch;
   readonly #tickets: TicketSecret;
+  #traces: Promise<Traces> | null = null;
   readonly #workforce: Workforce;
   #liveConfig: LiveConfig | null = null;
   #quitting = false;
@@ -210,9 +212,13 @@ export class Supervisor {
       files: reports,
       log,
       workerPids: () => situation.inventory.workers().map((worker) => worker.process.pid),
-      onVerdict: (report) => metered((metrics) => metrics.reported(report)),
+      onVerdict: (report) => {
+        metered((metrics) => metrics.reported(report));
+        this.#traced((traces) => traces.reload(report));
+      },
       onComplete: (report) => {
         metered((metrics) => metrics.drained(report));
+        this.#traced((traces) => traces.drains(report));
         this.#client.oldGone(report.number, describeCut(report));
       },
       onBegun: () => this.#series.begun(),
@@ -659,6 +665,17 @@ export class Supervisor {
   /** Null is the last one. Throws NO_REPORT. */
   report(number: number | null): Report {
     return this.#answers.report(number);
+  }
+
+  /** Tells the traces, where the variables of OpenTelemetry ask for some. */
+  #traced(say: (traces: Traces) => void): void {
+    const { config, env, log } = this.#situation.options;
+    if (!(env.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT || env.OTEL_EXPORTER_OTLP_ENDPOINT)) return;
+    if (env.OTEL_SDK_DISABLED === 'true' || env.OTEL_TRACES_EXPORTER === 'none') return;
+    this.#traces ??= import('./traces.js').then(({ Traces }) => new Traces({ name: config.name, env, log }));
+    this.#traces.then(say).catch((error: Error) => {
+      log.warn({ event: 'trace-failed', err: error }, `the trace of a reload could not be sent: ${error.message}`);
+    });
   }
 
   #announce(): void {

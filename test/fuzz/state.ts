@@ -63,6 +63,7 @@ const holdings = fc.record({ resources: counts, gauges: counts, listeners: count
 const drain = fc.record(
   {
     generation: count,
+    atMs: ms,
     ms: or(ms),
     moved: count,
     finished: count,
@@ -140,7 +141,7 @@ const reported = {
   peak: fc.record({ rssBytes: count, fds: count }),
 };
 export const report: fc.Arbitrary<Report> = fc.record(
-  { ...reported, evidence, series },
+  { ...reported, evidence, series, traceparent: short },
   { requiredKeys: Object.keys(reported) as (keyof typeof reported)[] },
 );
 
