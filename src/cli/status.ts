@@ -1,7 +1,17 @@
 /** `batond status`: what runs, for a person or as JSON. */
 import type { Command } from 'commander';
+import { parseDuration } from '../config/duration.js';
 import type { GenerationStatus, SlotStatus, Status, WorkerStatus } from '../control/messages.js';
+import { BatondError } from '../errors.js';
 import { columns, print, wrap } from './print.js';
+
+interface StatusFlags {
+  readonly name?: string;
+  readonly config?: string;
+  readonly json?: boolean;
+  readonly watch?: boolean;
+  readonly interval?: string;
+}
 
 export function registerStatus(program: Command): void {
   program
@@ -10,13 +20,41 @@ export function registerStatus(program: Command): void {
     .option('--name <name>', 'the service; by default that of batond.toml here, or the only one that runs')
     .option('--config <file>', 'the configuration that names it')
     .option('--json', 'print it as JSON')
-    .addHelpText('after', "\nExample:\n  batond status --name shop --json | jq '.generations[].workers'")
-    .action(async (options: { name?: string; config?: string; json?: boolean }) => {
+    .option('-w, --watch', 'stay, and show it as it changes, with what happens a second; q ends')
+    .option('--interval <duration>', 'with --watch: so often; 1s by default')
+    .addHelpText(
+      'after',
+      "\nExamples:\n  batond status --name shop --json | jq '.generations[].workers'\n  batond status --name shop --watch",
+    )
+    .action(async (options: StatusFlags) => {
+      const intervalMs = parseInterval(options);
       const { ControlClient } = await import('../control/client.js');
       const { serviceName } = await import('./service-name.js');
-      const status = await new ControlClient(await serviceName(options), process.env).status();
+      const name = await serviceName(options);
+      const client = new ControlClient(name, process.env);
+      if (intervalMs !== null) {
+        const { watch } = await import('../watch/watch.js');
+        await watch({ name, client, intervalMs, env: process.env });
+        return;
+      }
+      const status = await client.status();
       print(options.json === true ? renderJson(status) : renderStatus(status, columns()));
     });
+}
+
+const SHORTEST_MS = 100;
+
+/** Null where nobody watches. Throws REQUEST_INVALID. */
+function parseInterval({ watch, interval, json }: StatusFlags): number | null {
+  const refuse = (problem: string) => new BatondError('REQUEST_INVALID', { problem });
+  if (watch !== true) {
+    if (interval !== undefined) throw refuse('--interval goes with --watch');
+    return null;
+  }
+  if (json === true) throw refuse('--watch is for people; --json says how things stand now');
+  const ms = parseDuration(interval ?? '1s');
+  if (ms !== null && ms >= SHORTEST_MS) return ms;
+  throw refuse(`--interval ${interval}: a duration of at least ${SHORTEST_MS} ms, such as "2s"`);
 }
 
 /** Counts by bucket on one line, since there are more than a hundred; a text has no line break between its quotes. */

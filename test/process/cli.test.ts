@@ -13,7 +13,7 @@ const asRoot = test.runIf(process.getuid?.() === 0);
 const ENV = { PATH: process.env.PATH };
 /** Back to the start of the line, and the rest of it cleared. */
 const OVER = '\r\x1b[K';
-const COMMANDS = ['run', 'reload', 'status', 'stop', 'check', 'install', 'uninstall', 'doctor'];
+const COMMANDS = ['run', 'reload', 'status', 'logs', 'events', 'stop', 'check', 'install', 'uninstall', 'doctor'];
 
 function run(command: readonly string[], env: NodeJS.ProcessEnv, cwd = '/'): Promise<CommandResult> {
   return new Promise((resolve) => {

@@ -22,6 +22,7 @@ const TOLD = new Set([
   'supervisor/diagnosis.ts', // when the verdict was given
   'supervisor/first-start.ts', // the same
   'supervisor/reloads.ts', // the same
+  'watch/watch.ts', // the time of a frame, and "3 min ago"
 ]);
 /** Where it is waited for after all, because people have set it by the clock on the wall. */
 const OF_THE_WALL = new Set([
