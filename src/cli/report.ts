@@ -232,8 +232,10 @@ function wrapped(line: string): string[] {
   const lines: string[] = [];
   let rest = line;
   while (rest.length > WIDTH) {
-    const at = rest.lastIndexOf(' ', WIDTH);
-    if (at <= 14) break;
+    const within = rest.lastIndexOf(' ', WIDTH);
+    // A path may be longer than a line by itself.
+    const at = within > 14 ? within : rest.indexOf(' ', WIDTH);
+    if (at < 0) break;
     lines.push(rest.slice(0, at));
     rest = row('', rest.slice(at + 1));
   }

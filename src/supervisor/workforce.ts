@@ -183,7 +183,7 @@ export class Workforce {
         pid: worker.process.pid,
         ...exit,
       },
-      `worker ${worker.id} is gone`,
+      `worker ${worker.id} ${isOrderly(exit) ? 'is gone' : describeExit(exit)}`,
     );
     probes.exited(worker);
     if (generation.role !== 'incumbent') this.#host.evidence.exited(worker, exit);
@@ -203,4 +203,9 @@ export class Workforce {
     health.update();
     this.#host.announce();
   }
+}
+
+/** As we end a worker, or as one ends that was told to: no news. Of one that is nobody's child nothing is known. */
+function isOrderly({ code, signal }: Exit): boolean {
+  return signal === 'SIGTERM' || (signal === null && (code === 0 || code === null));
 }

@@ -135,6 +135,15 @@ describe('on a terminal', () => {
     expect(renderReport(open.report)).toContain('generation 3 was gone after 1.0 s');
   });
 
+  test('a path longer than a line has one of its own, and what follows is broken as ever', () => {
+    const open = full();
+    const path = `/srv/${'deep/'.repeat(20)}server.js`;
+    const message = `it was (${path}) that ended; ${'and so on '.repeat(12).trim()}`;
+    open.report.verdict = { ok: false, code: 'CANDIDATE_EXITED', message };
+    const lines = renderReport(open.report).split('\n');
+    expect(lines.filter((line) => line.length > 80)).toEqual([`              (${path})`]);
+  });
+
   test('a trial has the numbers of both generations beside each other', () => {
     const { report } = full();
     const figures = {
