@@ -308,4 +308,9 @@ export interface WorkerStart {
   readonly slot: number;
   /** The service has no listener of another kind: a bound UDP socket makes a worker ready. */
   readonly datagramsAreEnough: boolean;
+  /**
+   * It is profiled from its first instruction until it is ready, which it says by `examined` with the number 0; it never
+   * serves. Absent: as usual.
+   */
+  readonly profile?: { readonly path: string; readonly maxBytes: number };
 }

@@ -24,6 +24,7 @@ export interface JsonDocuments {
   history: readonly HistoryRow[];
   'profile cpu': ProfileResult;
   'profile heap': ProfileResult;
+  'profile startup': ProfileResult;
   check: CheckFacts;
   doctor: readonly ServiceFinding[];
   seal: Sealed;

@@ -8,17 +8,25 @@ import { BatondError } from '../errors.js';
 import { parseCpuProfile } from '../profile/cpu-profile.js';
 import { type CpuSummary, summarizeCpu } from '../profile/cpu-summary.js';
 import { HeapSnapshotReader, type HeapSummary } from '../profile/heap-summary.js';
+import { type StartupSummary, summarizeStartup } from '../profile/startup-summary.js';
 
 /** Of a profile of five minutes with very deep stacks there is less. */
 const MAX_CPU_BYTES = 512 * 2 ** 20;
 
 const OWN_FOLDER = fileURLToPath(new URL('../..', import.meta.url)).replace(/\/$/, '');
 
+/** One of them, by the kind of the profile. */
+export interface Summaries {
+  readonly cpu?: CpuSummary;
+  readonly heap?: HeapSummary;
+  readonly startup?: StartupSummary;
+}
+
 /** What the bytes of a profile are summed up with. */
 interface Summing {
   push(chunk: Buffer): void;
   /** Throws where they are no profile. */
-  readonly result: { readonly cpu: CpuSummary } | { readonly heap: HeapSummary };
+  readonly result: Summaries;
 }
 
 /** Throws NOT_WRITABLE, and CONTROL_FAILED where what comes is no profile. */
@@ -26,8 +34,8 @@ export async function summarized(
   kind: ProfileKind,
   bytes: AsyncIterable<Buffer>,
   copy: string | null,
-): Promise<{ cpu?: CpuSummary; heap?: HeapSummary }> {
-  const summing = kind === 'cpu' ? cpu() : heap();
+): Promise<Summaries> {
+  const summing = kind === 'heap' ? heap() : cpu(kind);
   const read = async function* () {
     for await (const chunk of bytes) {
       summing.push(chunk);
@@ -45,7 +53,7 @@ export async function summarized(
   }
 }
 
-function cpu(): Summing {
+function cpu(kind: 'cpu' | 'startup'): Summing {
   const chunks: Buffer[] = [];
   let length = 0;
   return {
@@ -55,7 +63,10 @@ function cpu(): Summing {
       chunks.push(chunk);
     },
     get result() {
-      return { cpu: summarizeCpu(parseCpuProfile(Buffer.concat(chunks).toString('utf8')), OWN_FOLDER) };
+      const profile = parseCpuProfile(Buffer.concat(chunks).toString('utf8'));
+      return kind === 'cpu'
+        ? { cpu: summarizeCpu(profile, OWN_FOLDER) }
+        : { startup: summarizeStartup(profile, OWN_FOLDER) };
     },
   };
 }

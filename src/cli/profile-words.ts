@@ -3,6 +3,9 @@ import { roughSize } from '../config/size.js';
 import type { ProfileFile } from '../control/profile-messages.js';
 import type { CpuSummary, FunctionTime, OwnerTime } from '../profile/cpu-summary.js';
 import type { ConstructorSize, HeapSummary } from '../profile/heap-summary.js';
+import { NODE } from '../profile/place.js';
+import type { StartupPhase, StartupSummary } from '../profile/startup-summary.js';
+import type { Summaries } from './profile-summary.js';
 
 /** Rows of a table; JSON has more. */
 const ROWS = 10;
@@ -11,6 +14,48 @@ const PLACE = 32;
 const BAR = 24;
 
 type Told = ProfileFile & { readonly copy: string | null };
+
+/** What came of one request, of which one of the three is there. */
+type Summed = Told & Summaries & { readonly blame?: string | null };
+
+export function renderProfile(one: Summed): string {
+  if (one.startup !== undefined) return renderStartup(one, one.startup);
+  return one.heap === undefined ? renderCpu(one, one.cpu!) : renderHeap(one, one.heap);
+}
+
+const PHASES: Readonly<Record<StartupPhase, string>> = {
+  node: 'Node itself',
+  preload: 'batond beside it',
+  load: 'until the first instruction of the app',
+  app: 'until it listens',
+  ready: 'until it is ready',
+};
+
+export function renderStartup(file: Summed, summary: StartupSummary): string {
+  const { phases, totalMs, byOwner, modules, bySelf } = summary;
+  const share = (ms: number) => `${((ms / Math.max(1, totalMs)) * 100).toFixed(1)} %`.padStart(7);
+  return lines([
+    ...head('startup', file, `ready after ${time(totalMs).trim()}`),
+    ...(file.blame == null ? [] : [`  systemd-analyze blame: ${file.blame}`]),
+    '',
+    '  one after the other',
+    ...phases.map(({ phase, ms }) => `${time(ms)} ${share(ms)}  ${PHASES[phase]}`),
+    '',
+    '  by package',
+    ...byOwner.slice(0, ROWS).map(({ owner, selfMs }) => `${time(selfMs)} ${share(selfMs)}  ${tail(owner, 50)}`),
+    '',
+    '  modules: with all that they load, and without',
+    ...modules
+      .filter(({ owner }) => owner !== NODE)
+      .slice(0, ROWS)
+      .map(({ file: module, totalMs: all, ownMs }) => `${time(all)} ${time(ownMs)}  ${tail(module, 50)}`),
+    '',
+    '  functions by self time',
+    ...bySelf.slice(0, ROWS).map(({ name, place, owner, selfMs }) => {
+      return `${time(selfMs)}  ${cut(name, NAME).padEnd(NAME)}  ${tail(place ?? `in ${owner}`, PLACE)}`;
+    }),
+  ]);
+}
 
 export function renderCpu(file: Told, { durationMs, samples, bySelf, byTotal, byOwner }: CpuSummary): string {
   const share = (ms: number) => `${((ms / Math.max(1, durationMs)) * 100).toFixed(1)} %`.padStart(7);

@@ -9,6 +9,7 @@ import type { ProfileFile, ProfileKind, ProfileLine } from '../control/profile-m
 import { BatondError } from '../errors.js';
 import type { CpuSummary } from '../profile/cpu-summary.js';
 import type { HeapSummary } from '../profile/heap-summary.js';
+import type { StartupSummary } from '../profile/startup-summary.js';
 import { print } from './print.js';
 
 interface Flags {
@@ -31,6 +32,10 @@ export interface ProfileResult {
     readonly cpu?: CpuSummary;
     /** Of a heap snapshot. */
     readonly heap?: HeapSummary;
+    /** Of a start. */
+    readonly startup?: StartupSummary;
+    /** The line of systemd-analyze blame about its unit; null where there is none. Of a start alone. */
+    readonly blame?: string | null;
   })[];
   readonly missing: readonly { readonly worker: string; readonly reason: string }[];
 }
@@ -38,8 +43,14 @@ export interface ProfileResult {
 export function registerProfile(program: Command, finish: (status: number) => void): void {
   program
     .command('profile')
-    .description('show what a worker that serves spends its time or its memory on')
-    .addArgument(new Argument('<what>', 'where time goes, or what the heap holds').choices(['cpu', 'heap']))
+    .description('show what a worker spends its time or its memory on, or its start')
+    .addArgument(
+      new Argument('<what>', 'where time goes, what the heap holds, why a start is slow').choices([
+        'cpu',
+        'heap',
+        'startup',
+      ]),
+    )
     .argument('[name]', 'the service; by default that of batond.toml here, or the only one')
     .option('--name <name>', 'the same')
     .option('--config <file>', 'the configuration that names it')
@@ -51,7 +62,9 @@ export function registerProfile(program: Command, finish: (status: number) => vo
     .addHelpText(
       'after',
       '\nExamples:\n  batond profile cpu shop --seconds 30\n  batond profile heap shop --output shop.heapsnapshot\n\n' +
-        'For a heap the worker stands still, for about a second per 100 MB of it.\n' +
+        'For a heap the worker stands still, for about a second per 100 MB of it. For\n' +
+        'startup one more worker is started, which listens and accepts nothing, and is\n' +
+        'ended when it is ready: what the app does at its start it does once more.\n' +
         'The files are for Chrome DevTools: Performance or Memory, "Load profile".\nNo port is opened for them.',
     )
     .action((what: ProfileKind, name: string | undefined, flags: Flags) => run(what, name, flags, finish));
@@ -76,15 +89,16 @@ async function run(kind: ProfileKind, name: string | undefined, flags: Flags, fi
     return;
   }
   const { summarized } = await import('./profile-summary.js');
-  const { renderCpu, renderHeap } = await import('./profile-words.js');
+  const { renderProfile } = await import('./profile-words.js');
   files.sort((a, b) => a.worker.localeCompare(b.worker, 'en', { numeric: true }));
   const profiles: ProfileResult['profiles'][number][] = [];
   for (const { worker, process: of, pid, name: file, path, bytes } of files) {
     const copy = copyOf(flags, file);
     const summary = await summarized(kind, await bytesOf(client, file, path), copy);
-    const one = { worker, process: of, pid, name: file, path, bytes, copy, ...summary };
+    const blame = kind === 'startup' ? { blame: await blameOf(client) } : {};
+    const one = { worker, process: of, pid, name: file, path, bytes, copy, ...summary, ...blame };
     profiles.push(one);
-    if (flags.json !== true) print(one.cpu === undefined ? renderHeap(one, one.heap!) : renderCpu(one, one.cpu));
+    if (flags.json !== true) print(renderProfile(one));
   }
   const without = missing.map(({ worker, reason }) => ({ worker, reason }));
   if (flags.json === true) {
@@ -103,6 +117,24 @@ async function bytesOf(client: ControlClient, name: string, path: string): Promi
     });
     return file.createReadStream() as AsyncIterable<Buffer>;
   }
+}
+
+/** What systemd counts of its unit at the last boot, since that is what a start is part of. */
+async function blameOf(client: ControlClient): Promise<string | null> {
+  const { managedBy } = await client.status();
+  if (managedBy === null) return null;
+  const { spawnSync } = await import('node:child_process');
+  const scope = managedBy.scope === 'user' ? ['--user'] : [];
+  const { stdout } = spawnSync('systemd-analyze', [...scope, 'blame', '--no-pager'], {
+    encoding: 'utf8',
+    timeout: 10_000,
+  });
+  return (
+    (stdout ?? '')
+      .split('\n')
+      .find((line) => line.trimEnd().endsWith(` ${managedBy.unit}`))
+      ?.trim() ?? null
+  );
 }
 
 function copyOf({ output, all }: Flags, file: string): string | null {

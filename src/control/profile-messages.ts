@@ -8,7 +8,8 @@
  */
 import { isCount, isFlag, isNullOr, isNumber, isOneOf, isShape, isText } from '../shape.js';
 
-export type ProfileKind = 'cpu' | 'heap';
+/** 'startup': where the time goes of one more worker, from its start until it is ready. */
+export type ProfileKind = 'cpu' | 'heap' | 'startup';
 
 export interface ProfileOptions {
   readonly kind: ProfileKind;

@@ -7,8 +7,10 @@ export const MAX_CPU_MS = 300_000;
 
 export const KIND: Parameter = {
   name: 'kind',
-  about: 'Where time goes, or what the heap holds, for which the worker stands still; has to be said',
-  schema: { type: 'string', enum: ['cpu', 'heap'] },
+  about:
+    'Where time goes, what the heap holds (the worker stands still for it), or where the time of a start goes, of one ' +
+    'more worker that never serves; has to be said',
+  schema: { type: 'string', enum: ['cpu', 'heap', 'startup'] },
 };
 
 export const CPU_MS: Parameter = {

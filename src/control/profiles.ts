@@ -48,13 +48,14 @@ export function profileOptions(query: URLSearchParams): ProfileOptions {
   const ms = query.get('ms') ?? String(DEFAULT_CPU_MS);
   const slot = query.get('slot');
   const all = query.get('all') === '1';
-  if (kind !== 'cpu' && kind !== 'heap') throw invalid(`kind is ${kind}: cpu or heap`);
+  if (kind !== 'cpu' && kind !== 'heap' && kind !== 'startup') throw invalid(`kind is ${kind}: cpu, heap or startup`);
   if (!/^\d{1,9}$/.test(ms) || Number(ms) < 1 || Number(ms) > MAX_CPU_MS) {
     throw invalid(`ms is ${ms}: 1 to ${MAX_CPU_MS} milliseconds`);
   }
   if (slot !== null && !/^\d{1,5}$/.test(slot)) throw invalid(`slot is ${slot}: the number of a worker`);
   if (all && slot !== null) throw invalid('all workers are asked for, and one of them');
   if (all && kind === 'heap') throw invalid('a heap is of one worker: each stands still for its own');
+  if (all && kind === 'startup') throw invalid('one worker more is started, not all');
   return { kind, durationMs: Number(ms), slot: slot === null ? null : Number(slot), all };
 }
 

@@ -11,7 +11,7 @@ export const KEPT_PROFILES = 20;
 export const MAX_PROFILE_BYTES = 2 ** 30;
 
 const PARTIAL = '.partial';
-const NAME = /^\d{8}T\d{9}Z-g\d{1,15}s\d{1,5}\.(cpuprofile|heapsnapshot)$/;
+const NAME = /^\d{8}T\d{9}Z-g\d{1,15}s\d{1,5}\.((startup\.)?cpuprofile|heapsnapshot)$/;
 
 /** The disk is not only ours: the records of the service itself need some of it. */
 const SPARED_BYTES = 64 * 2 ** 20;

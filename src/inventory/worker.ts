@@ -123,6 +123,8 @@ export interface Measured {
   readonly atMs: number;
 }
 
+/** The number of what nobody asks: others begin with 1. */
+const STARTUP = 0;
 const MEASURE_TIMEOUT_MS = 1_000;
 /** Beyond what its checks may take: until its answer is here. */
 const CHECK_GRACE_MS = 1_000;
@@ -477,6 +479,11 @@ export class Worker {
         this.#stillUntilMs = monotonicMs();
       }
     }
+  }
+
+  /** What came of the profile of its start, which it makes unasked; null where it does not say in time. */
+  startup(timeoutMs: number): Promise<Examined | null> {
+    return this.#examining.ask(STARTUP, timeoutMs, () => {});
   }
 
   /** Whether it has stood still since then, because it was told to: what it did not answer says nothing of how it is. */

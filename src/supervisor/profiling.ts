@@ -17,6 +17,7 @@ import type { Log } from '../log.js';
 import { availableMemoryBytes } from '../process/available-memory.js';
 import { monotonicMs } from '../process/monotonic.js';
 import { snapshotBytes, whyNoSnapshot } from '../process/snapshot-room.js';
+import type { StartupProfile } from './startup-profile.js';
 
 /** Beyond the time that a profile lasts. */
 const CPU_GRACE_MS = 10_000;
@@ -28,10 +29,13 @@ const HEAP_BYTES_A_SECOND = 100 * 2 ** 20;
 /** A machine may be so much slower than that. */
 const SLOW = 5;
 
-const ENDINGS = { cpu: 'cpuprofile', heap: 'heapsnapshot' } as const;
+const ENDINGS: Record<WorkersKind, string> = { cpu: 'cpuprofile', heap: 'heapsnapshot' };
 
 /** One in any other may not turn its loop yet, or is about to end. */
 const PROFILED: ReadonlySet<Phase> = new Set(['ready', 'trusted', 'opening', 'open', 'pausing', 'paused']);
+
+/** What workers that serve are asked for. */
+type WorkersKind = Exclude<ProfileOptions['kind'], 'startup'>;
 
 export interface ProfilingHost {
   readonly inventory: Inventory;
@@ -40,13 +44,15 @@ export interface ProfilingHost {
   readonly memoryBytes?: () => number | null;
   /** The worker may be told to end. */
   release(worker: Worker): void;
+  /** One more worker, profiled while it starts. Throws PROFILE_REFUSED. */
+  startup(slot: number | null): Promise<StartupProfile>;
 }
 
 type Stream = Pick<LineStream<ProfileLine>, 'line' | 'onGone'>;
 
 /** What one request is about. */
 interface Request {
-  readonly kind: ProfileOptions['kind'];
+  readonly kind: WorkersKind;
   readonly durationMs: number;
   readonly stream: Stream;
   readonly sinceMs: number;
@@ -68,6 +74,7 @@ interface Running {
 export class Profiling {
   readonly #host: ProfilingHost;
   readonly #running = new Map<Worker, Running>();
+  #starting: StartupProfile | null = null;
 
   constructor(host: ProfilingHost) {
     this.#host = host;
@@ -76,6 +83,10 @@ export class Profiling {
   /** Resolves when it is under way; `done` is told its code, or null. Throws PROFILE_REFUSED and PROFILE_BUSY. */
   async begin(options: ProfileOptions, stream: Stream, done: (code: string | null) => void): Promise<void> {
     const { kind, durationMs } = options;
+    if (kind === 'startup') {
+      void this.#startup(await this.#another(options.slot), stream).then(done);
+      return;
+    }
     const workers = kind === 'heap' && options.slot === null ? [await this.#idlest()] : this.#chosen(options);
     const all = workers.map((worker) => this.#claim(worker, kind));
     const request: Request = { kind, durationMs, stream, sinceMs: monotonicMs(), gone: false };
@@ -91,6 +102,8 @@ export class Profiling {
     for (const running of this.#running.values()) {
       if (generation === null || generation.number === running.worker.generation) this.#isEnough(running, reason);
     }
+    // Half a start says nothing.
+    this.#starting?.end(reason);
   }
 
   /** Whether a worker that is to be told to end has half a profile to finish; never for long. */
@@ -101,6 +114,58 @@ export class Profiling {
   /** Nobody hears the workers any more. */
   freeze(): void {
     for (const { cut } of [...this.#running.values()]) cut('another supervisor takes over');
+    this.#starting?.end('another supervisor takes over');
+  }
+
+  async #another(slot: number | null): Promise<StartupProfile> {
+    if (this.#starting !== null) throw new BatondError('PROFILE_BUSY', { worker: this.#starting.worker });
+    const starting = await this.#host.startup(slot);
+    if (this.#starting !== null) throw new BatondError('PROFILE_BUSY', { worker: starting.worker });
+    this.#starting = starting;
+    return starting;
+  }
+
+  /** Never rejects: the code of the verdict, or null. */
+  async #startup(starting: StartupProfile, stream: Stream): Promise<string | null> {
+    const sinceMs = monotonicMs();
+    const { worker } = starting;
+    const { log } = this.#host;
+    stream.onGone = () => starting.end('the client went away');
+    let failure: BatondError | null = null;
+    try {
+      const file = await starting.run((pid) => {
+        const message = `starting one more worker (${worker}, pid ${pid}), which listens and accepts nothing`;
+        stream.line({ event: 'step', message, atMs: 0 });
+      });
+      log.info(
+        { event: 'profile', kind: 'startup', path: file.path, bytes: file.bytes },
+        `profiled a start: ${file.path}`,
+      );
+      stream.line({ event: 'file', ...file });
+    } catch (error) {
+      const reason = (error as Error).message;
+      log.warn({ event: 'profile', kind: 'startup', err: error }, `there is no profile of a start: ${reason}`);
+      stream.line({ event: 'missing', worker, reason });
+      failure = new BatondError('PROFILE_FAILED', { what: 'startup', worker, reason });
+    } finally {
+      this.#starting = null;
+    }
+    this.#verdict(stream, failure, '1 of 1', sinceMs);
+    return failure?.code ?? null;
+  }
+
+  #verdict(stream: Stream, failure: BatondError | null, message: string, sinceMs: number): void {
+    stream.line(
+      {
+        event: 'verdict',
+        ok: failure === null,
+        code: failure?.code ?? null,
+        message: failure?.message ?? message,
+        exitStatus: failure?.exitStatus ?? 0,
+        durationMs: Math.round(monotonicMs() - sinceMs),
+      },
+      true,
+    );
   }
 
   #serving(): Worker[] {
@@ -169,17 +234,7 @@ export class Profiling {
       got > 0
         ? null
         : new BatondError('PROFILE_FAILED', { what: kind, worker: all[0]!.worker.id, reason: reasons.join('; ') });
-    stream.line(
-      {
-        event: 'verdict',
-        ok: failure === null,
-        code: failure?.code ?? null,
-        message: failure?.message ?? `${got} of ${outcomes.length}`,
-        exitStatus: failure?.exitStatus ?? 0,
-        durationMs: Math.round(monotonicMs() - request.sinceMs),
-      },
-      true,
-    );
+    this.#verdict(stream, failure, `${got} of ${outcomes.length}`, request.sinceMs);
     return failure?.code ?? null;
   }
 

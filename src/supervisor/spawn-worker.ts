@@ -31,6 +31,7 @@ export interface SpawnContext {
   readonly watchdogMs: number | null;
   /** See `WorkerStart`. */
   readonly datagramsAreEnough: boolean;
+  readonly profile?: WorkerStart['profile'];
   /** The standard output and error of a worker. */
   streams(): WorkerStreams;
 }
@@ -68,6 +69,7 @@ function spawnNode(
     generation: generation.number,
     slot,
     datagramsAreEnough: context.datagramsAreEnough,
+    ...(context.profile === undefined ? {} : { profile: context.profile }),
   };
   try {
     const spawned = native().spawn({

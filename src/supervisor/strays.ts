@@ -6,6 +6,7 @@
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { WORKER_ENVIRONMENT } from '../channel/messages.js';
 import { native } from '../native.js';
 import { Process } from '../process/process.js';
 import { TAKEOVER_ENVIRONMENT } from '../takeover/messages.js';
@@ -37,7 +38,10 @@ function isStray(pid: number, runtimeDirectory: string): boolean {
     const isOfService = variables.includes(`RUNTIME_DIRECTORY=${runtimeDirectory}`);
     const isSuccessor = isOfService && has(`${TAKEOVER_ENVIRONMENT}=`);
     const isOfHook = isOfService && has(`${HOOK_ENVIRONMENT}=`);
-    if (!isCommand && !isSuccessor && !isOfHook) return false;
+    // One that was started for its profile alone is on no record, and may never turn its loop to see its channel close.
+    const isProfiled =
+      isOfService && variables.some((one) => one.startsWith(`${WORKER_ENVIRONMENT}=`) && one.includes('"profile":'));
+    if (!isCommand && !isSuccessor && !isOfHook && !isProfiled) return false;
     const { session } = statOf(pid);
     return isOfHook ? !isRunning(session) : session === pid;
   } catch {

@@ -580,6 +580,11 @@ export class Supervisor {
       files,
       log: situation.options.log,
       release: (worker) => this.#drainer.release(worker),
+      startup: async (slot) => {
+        const { StartupProfile } = await import('./startup-profile.js');
+        const settle = () => this.#mirror.flush();
+        return new StartupProfile({ situation, files, settle, busy: this.#reloads.busy || situation.stopping }, slot);
+      },
     });
     await this.#profiling.begin(...asked);
   }

@@ -12,5 +12,5 @@ const start = process.env[WORKER_ENVIRONMENT];
 if (start !== undefined) {
   delete process.env[WORKER_ENVIRONMENT];
   const { startWorker } = await import('./worker.js');
-  startWorker(start);
+  await startWorker(start);
 }

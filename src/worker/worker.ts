@@ -29,22 +29,29 @@ import { MoveIn } from './move-in.js';
 import { MoveOut } from './move-out.js';
 import { endWithoutSupervisor, ORPHAN_DRAIN_MS } from './orphan.js';
 import { Readiness } from './readiness.js';
+import type { Startup } from './startup.js';
 import { AppState } from './state.js';
 import { Tickets } from './tickets.js';
 
-export function startWorker(json: string): void {
+export async function startWorker(json: string): Promise<void> {
   try {
     const start = JSON.parse(json) as WorkerStart;
     native();
-    run(start);
+    const { profile } = start;
+    // Hardly anybody is ever started for that.
+    const startup = profile === undefined ? null : new (await import('./startup.js')).Startup(profile);
+    run(start, startup);
   } catch {
     // A broken start must not take the app down with it.
   }
 }
 
-function run(start: WorkerStart): void {
+function run(start: WorkerStart, startup: Startup | null): void {
   const channel = new Channel(start.fd);
-  const readiness = new Readiness(start.ready, start.datagramsAreEnough, (by) => channel.send({ type: 'ready', by }));
+  const readiness = new Readiness(start.ready, start.datagramsAreEnough, (by) => {
+    startup?.ready(channel);
+    channel.send({ type: 'ready', by });
+  });
   const answers = new Answers();
   const connections = new Connections((server) => servers.manages(server), answers);
   const sessions = new Http2Sessions(answers);
@@ -52,6 +59,7 @@ function run(start: WorkerStart): void {
   const tickets = new Tickets();
   const datagrams = new ManagedDatagrams(channel, readiness);
   const servers = new ManagedServers(channel, readiness, (server, name) => {
+    startup?.mark('listen');
     sessions.follow(server);
     tickets.follow(server, name);
   });
@@ -200,5 +208,8 @@ function run(start: WorkerStart): void {
   });
   channel.send({ type: 'hello', version: CHANNEL_VERSION, node: process.version, canaries: true });
   reportFatal(channel);
-  entryEvaluated().then(() => readiness.evaluated());
+  entryEvaluated().then(() => {
+    startup?.mark('evaluated');
+    readiness.evaluated();
+  });
 }

@@ -7,6 +7,8 @@ import { ControlClient } from '../../src/control/client.js';
 import type { ProfileLine } from '../../src/control/profile-messages.js';
 import { expectNothingLost } from '../support/service/expectations.js';
 import { HostedService } from '../support/service/hosted.js';
+import { processesNaming } from '../support/service/processes.js';
+import { eventually } from '../support/service/wait.js';
 
 test('time and memory of workers are told and kept, and neither a reload nor a stop waits for a profile', async () => {
   await using service = await HostedService.start({ workers: 2 });
@@ -29,6 +31,21 @@ test('time and memory of workers are told and kept, and neither a reload nor a s
     expect(cpu!.durationMs).toBeGreaterThan(450);
     expect(cpu!.byOwner.map(({ owner }) => owner)).toContain('(idle)');
   }
+
+  const { generations } = await service.status();
+  const startup = await service.batond('profile', 'startup', '--json');
+  const [started] = (JSON.parse(startup.stdout) as ProfileResult).profiles;
+  expect(started!.startup!.phases.map(({ phase }) => phase)).toEqual(['node', 'preload', 'load', 'app', 'ready']);
+  expect(started!.startup!.modules.map(({ owner }) => owner)).toContain('app');
+  // It was nobody's: what serves is as it was, and it is gone.
+  const after = await service.status();
+  expect(after.generations[0]!.workers.map(({ pid }) => pid)).toEqual(generations[0]!.workers.map(({ pid }) => pid));
+  expect(after.listeners).toHaveLength(1);
+  await eventually(
+    () => processesNaming(service.folder).some(({ pid }) => pid === started!.pid),
+    (isThere) => !isThere,
+    { what: () => `the worker that was profiled has ended; log:\n${service.log}` },
+  );
 
   const first = await beginLong(service);
   expect((await service.batond('profile', 'cpu', '--slot', '0')).status, service.log).toBe(75);

@@ -16,6 +16,7 @@ import { type CpuProfile, parseCpuProfile, sampleTimes } from '../../src/profile
 import { summarizeCpu } from '../../src/profile/cpu-summary.js';
 import { HeapSnapshotReader } from '../../src/profile/heap-summary.js';
 import { ownerOf, placeOf } from '../../src/profile/place.js';
+import { summarizeStartup } from '../../src/profile/startup-summary.js';
 import { Profiling } from '../../src/supervisor/profiling.js';
 
 let folder: string;
@@ -103,6 +104,40 @@ describe('a CPU profile', () => {
     'is not what %s is',
     (text) => expect(() => parseCpuProfile(text)).toThrow(),
   );
+
+  test('of a start is told by its phases, one after the other', () => {
+    const frame = (url: string, id: number, children: number[] = []) => {
+      return { id, callFrame: { functionName: '', url, lineNumber: 0, columnNumber: 0 }, children };
+    };
+    const nodes = [
+      frame('', 1, [2, 4]),
+      frame('node:internal/loader', 2, [3]),
+      frame('file:///srv/app.js', 3),
+      frame('file:///opt/batond/dist/x.js', 4),
+    ];
+    const marks = { bootstrapped: 20, preload: 30, evaluated: 55, listen: 60, ready: 70 };
+    const profile = {
+      nodes,
+      startTime: 0,
+      endTime: 40_000,
+      samples: [4, 2, 3, 2],
+      timeDeltas: [1_000, 4_000, 5_000, 5_000],
+    };
+    const of = (given: object) =>
+      summarizeStartup({ ...profile, batond: { marks: { ...marks, ...given } } } as CpuProfile, '/opt/batond');
+    expect(of({})).toMatchObject({
+      totalMs: 70,
+      phases: [
+        { phase: 'node', ms: 20 },
+        { phase: 'preload', ms: 10 },
+        { phase: 'load', ms: 10 },
+        { phase: 'app', ms: 20 },
+        { phase: 'ready', ms: 10 },
+      ],
+    });
+    expect(of({ listen: null }).phases.map(({ phase }) => phase)).toEqual(['node', 'preload', 'load', 'ready']);
+    expect(() => summarizeStartup(cpu, '/opt/batond')).toThrow('no profile of a start');
+  });
 
   test('knows whose code it is', () => {
     const owner = (url: string) => ownerOf(url, '/srv/app/node_modules/batond');
@@ -230,6 +265,7 @@ describe('what is asked for', () => {
     'kind=cpu&slot=-1',
     'kind=cpu&all=1&slot=0',
     'kind=heap&all=1',
+    'kind=startup&all=1',
   ])('is not %s', (query) =>
     expect(() => options(query)).toThrow(expect.objectContaining({ code: 'REQUEST_INVALID' })),
   );
@@ -290,6 +326,9 @@ describe('profiling', () => {
       log: silent,
       memoryBytes: () => memoryBytes,
       release: ({ id }) => released.push(id),
+      startup: async () => {
+        throw new Error('nothing is started here');
+      },
     });
     const lines: ProfileLine[] = [];
     let gone = () => {};

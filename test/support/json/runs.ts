@@ -16,6 +16,7 @@ export const HOSTED_RUNS: Readonly<Record<string, Run>> = {
   history: ['history'],
   'profile cpu': ['profile', 'cpu', '--seconds', '0.1'],
   'profile heap': ['profile', 'heap'],
+  'profile startup': ['profile', 'startup'],
   events: ['events'],
   doctor: ['doctor'],
   check: ['check'],
