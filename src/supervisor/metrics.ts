@@ -57,7 +57,8 @@ export class Metrics {
       [...generation.workers.values()].map(({ slot, measured, hasChannel, phase }) => ({
         process: generation.processOf(slot).name,
         counts: measured === null ? null : countsOf(measured.measures),
-        answers: hasChannel && phase !== 'booting' && phase !== 'stopping',
+        // One that boots has counted nothing; one that ends has, and says it when it exits.
+        answers: hasChannel && phase !== 'booting',
       })),
     );
   }

@@ -7,6 +7,7 @@ import { bucketName, type Counts, countsOf, countsOfLength, DURATION_BOUNDS } fr
 import { expose, formatFor } from '../../src/metrics/exposition.js';
 import { METRIC_NAMES, Sheet } from '../../src/metrics/families.js';
 import { Ledger, type LedgerRecord, type Living } from '../../src/metrics/ledger.js';
+import { Metrics } from '../../src/supervisor/metrics.js';
 
 function measures(requests: number, latency: readonly number[] = noLatency()): Measures {
   return {
@@ -211,6 +212,28 @@ describe('the totals of a service', () => {
     const left: Living = { process: 'main', counts: { requests: 110 }, answers: true };
     expect(after.totals([left]).get('main')).toEqual({ requests: 150 });
     expect(after.totals([{ ...left, counts: { requests: 115 } }]).get('main')).toEqual({ requests: 155 });
+  });
+});
+
+describe('a worker that ends when another supervisor comes', () => {
+  const livingIn = (phase: string) => {
+    const worker = { slot: 0, measured: null, hasChannel: true, phase };
+    const generation = { workers: new Map([[0, worker]]), processOf: () => ({ name: 'main' }) };
+    const situation = { inventory: { generations: new Map([[1, generation]]) } };
+    return new Metrics(situation as never, {} as never, null).living;
+  };
+
+  test('is not counted twice: it is waited for until it says its last words', () => {
+    const before = new Ledger(null);
+    before.totals([{ process: 'main', counts: { requests: 100 }, answers: true }]);
+    const after = new Ledger(before.record(new Set([1])));
+    expect(after.totals(livingIn('stopping')).get('main')).toEqual({ requests: 100 });
+    after.ended('main', 1, 0, { requests: 101 });
+    expect(after.totals([]).get('main')).toEqual({ requests: 101 });
+  });
+
+  test('or that boots, and has counted nothing, is not waited for', () => {
+    expect(livingIn('booting')).toEqual([{ process: 'main', counts: null, answers: false }]);
   });
 });
 
