@@ -93,8 +93,17 @@ export function eventOf(level: number, fields: Readonly<Record<string, unknown>>
     level: LEAST.find(([least]) => level >= least)?.[1] ?? 'info',
     message: cut(message) as string,
     ...known,
-    ...(isEmpty(more) || JSON.stringify(more).length > MAX_MORE_BYTES ? {} : { more }),
+    ...(isEmpty(more) || !isSmall(more) ? {} : { more }),
   };
+}
+
+/** What cannot be written down at all (a ring, a BigInt) is left out as what is too large is. */
+function isSmall(value: object): boolean {
+  try {
+    return JSON.stringify(value).length <= MAX_MORE_BYTES;
+  } catch {
+    return false;
+  }
 }
 
 /** Whether a line of the file, or of the stream, is one. */

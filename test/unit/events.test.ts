@@ -112,6 +112,7 @@ test('an event has what is known by name, the rest beside it, and is never large
   expect(eventOf(20, { event: 'roll' }, '')).toBeNull();
   expect(eventOf(30, { generation: 7 }, 'without a name')).toBeNull();
   expect(eventOf(30, { event: 'hook-output' }, 'a line of a hook')).toBeNull();
+  expect(eventOf(30, { event: 'a', big: 1n }, 'b')).toEqual({ event: 'a', level: 'info', message: 'b' });
   const text = 'x'.repeat(100_000);
   expect(JSON.stringify(eventOf(30, { event: 'a', release: text, many: [text] }, text)).length).toBeLessThan(5_000);
 });
