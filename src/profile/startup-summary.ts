@@ -30,10 +30,12 @@ export function summarizeStartup(profile: CpuProfile, ownFolder: string): Startu
   if (!isMarks(marks)) throw new Error('it is no profile of a start');
   const { bootstrapped, preload, listen, ready } = marks as StartupMarks;
   const first = firstOfApp(profile, ownFolder);
+  const begun = first === null ? null : preload + first;
   const moments: [StartupPhase, number | null][] = [
     ['node', bootstrapped],
     ['preload', preload],
-    ['load', first === null ? null : preload + first],
+    // A small app listens before a sample has met it: then nobody knows when it began.
+    ['load', begun !== null && begun <= (listen ?? ready ?? 0) ? begun : null],
     ['app', listen],
     ['ready', ready],
   ];

@@ -83,6 +83,8 @@ export class StartupProfile {
       begun(pid);
       const timeoutMs = config.upgrade.readyTimeoutMs + WRITE_MS;
       const answer = await Promise.race([worker.startup(timeoutMs), this.#failure]);
+      // Its exit ends the question too, a moment before its reason is known.
+      if (answer === null && !worker.process.alive) await this.#failure;
       if (answer === null) throw new Error(`it was not ready within upgrade.ready_timeout (${timeoutMs / 1_000} s)`);
       if (answer.bytes === null) throw new Error(answer.reason);
       const bytes = files.complete(name);

@@ -136,6 +136,10 @@ describe('a CPU profile', () => {
       ],
     });
     expect(of({ listen: null }).phases.map(({ phase }) => phase)).toEqual(['node', 'preload', 'load', 'ready']);
+    expect(of({ listen: 35, ready: 36 })).toMatchObject({
+      totalMs: 36,
+      phases: [{ ms: 20 }, { ms: 10 }, { phase: 'app', ms: 5 }, { phase: 'ready', ms: 1 }],
+    });
     expect(() => summarizeStartup(cpu, '/opt/batond')).toThrow('no profile of a start');
   });
 
