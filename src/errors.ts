@@ -98,6 +98,7 @@ export const ERRORS = {
   NO_REPORT: row(EXIT.refused, (f) =>
     f.number === null ? 'no reload has been reported yet' : `there is no report ${f.number}: the last 100 are kept`,
   ),
+  NO_CRASH: row(EXIT.refused, (f) => `there is no crash ${f.id}: batond crashes lists those that are kept`),
   NO_CHECK: row(
     EXIT.refused,
     (f) =>

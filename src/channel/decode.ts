@@ -21,7 +21,7 @@ const CHECKS: Record<FromWorker['type'], (message: Fields) => boolean> = {
   listening: (m) => isText(m.name, 256),
   unlisten: (m) => isText(m.name, 256),
   ready: (m) => m.by === 'listen' || m.by === 'notify' || m.by === 'load',
-  fatal: (m) => isText(m.message, 16_384),
+  fatal: (m) => isText(m.message, 16_384) && (m.stack === undefined || isText(m.stack, 16_384)),
   pong: (m) => isCount(m.id),
   opened: (m) => isCount(m.id) && isAbsentOr(m.on, isAccepts),
   paused: (m) => isCount(m.id),

@@ -216,7 +216,7 @@ export type FromWorker =
   | { readonly type: 'unlisten'; readonly name: string }
   | { readonly type: 'ready'; readonly by: ReadyBy }
   /** An exception that nobody caught: the reason of the exit that follows. */
-  | { readonly type: 'fatal'; readonly message: string }
+  | { readonly type: 'fatal'; readonly message: string; readonly stack?: string }
   | { readonly type: 'pong'; readonly id: number }
   | { readonly type: 'opened'; readonly id: number; readonly on?: Accepts }
   | { readonly type: 'paused'; readonly id: number }
@@ -313,4 +313,6 @@ export interface WorkerStart {
    * serves. Absent: as usual.
    */
   readonly profile?: { readonly path: string; readonly maxBytes: number };
+  /** Where Node may leave a report; absent in what an older supervisor says. */
+  readonly reports?: string;
 }

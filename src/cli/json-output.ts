@@ -5,6 +5,7 @@
  */
 import type { HealthReport, HistoryRow, ReloadLine, ReportSummary, Status } from '../control/messages.js';
 import type { ServiceEvent } from '../events/event.js';
+import type { Crash, CrashSummary } from '../inventory/crash-files.js';
 import type { Report } from '../inventory/report.js';
 import type { Sealed } from '../release/seal.js';
 import type { Verified } from '../release/verify.js';
@@ -22,6 +23,8 @@ export interface JsonDocuments {
   report: Report;
   'report --list': readonly ReportSummary[];
   history: readonly HistoryRow[];
+  crashes: readonly CrashSummary[];
+  'crashes last': Crash;
   'profile cpu': ProfileResult;
   'profile heap': ProfileResult;
   'profile startup': ProfileResult;

@@ -16,6 +16,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Register>>> = {
   health: async () => (await import('./health.js')).registerHealth,
   logs: async () => (await import('./logs.js')).registerLogs,
   events: async () => (await import('./events.js')).registerEvents,
+  crashes: async () => (await import('./crashes.js')).registerCrashes,
   report: async () => (await import('./report.js')).registerReport,
   profile: async () => (await import('./profile.js')).registerProfile,
   history: async () => (await import('./history.js')).registerHistory,

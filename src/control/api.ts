@@ -8,6 +8,7 @@
  * 404 and NOT_FOUND; one that is too old for `GET /v1` answers that with 404 too. A change that breaks this is /v2.
  */
 import type { ServiceEvent } from '../events/event.js';
+import type { Crash, CrashSummary } from '../inventory/crash-files.js';
 import type { Report } from '../inventory/report.js';
 import type { HealthReport, HistoryRow, Readiness, ReloadLine, ReportSummary, Status } from './messages.js';
 import type { ProfileLine } from './profile-messages.js';
@@ -43,6 +44,8 @@ export interface RouteAnswers {
   'GET /v1/history': readonly HistoryRow[];
   'GET /v1/reports': readonly ReportSummary[];
   'GET /v1/reports/{number}': Report;
+  'GET /v1/crashes': readonly CrashSummary[];
+  'GET /v1/crashes/{id}': Crash;
   'POST /v1/profile': ProfileLine;
   'GET /v1/profiles/{name}': string;
   'GET /v1/events': ServiceEvent;

@@ -5,6 +5,7 @@ import { userInfo } from 'node:os';
 import { dirname, join } from 'node:path';
 import { StringDecoder } from 'node:string_decoder';
 import { BatondError, ERRORS, type ErrorCode } from '../errors.js';
+import type { Crash, CrashSummary } from '../inventory/crash-files.js';
 import type { Report } from '../inventory/report.js';
 import { parseLine } from './check-line.js';
 import type { Following } from './follow-events.js';
@@ -179,6 +180,16 @@ export class ControlClient {
   /** Null is the last one. Throws NO_REPORT. */
   async report(number: number | null): Promise<Report> {
     return answer(await text(await this.#call('GET', `/v1/reports/${number ?? 'last'}`))) as Report;
+  }
+
+  /** The oldest first. */
+  async crashes(): Promise<CrashSummary[]> {
+    return answer(await text(await this.#call('GET', '/v1/crashes'))) as CrashSummary[];
+  }
+
+  /** Throws NO_CRASH. */
+  async crash(id: string): Promise<Crash> {
+    return answer(await text(await this.#call('GET', `/v1/crashes/${encodeURIComponent(id)}`))) as Crash;
   }
 
   /**

@@ -129,6 +129,24 @@ export const ROUTES: { readonly [Key in keyof RouteAnswers]: Route<RouteAnswers[
       exchange.send(handlers.report(parameter === 'last' ? null : Number(parameter)));
     },
   },
+  'GET /v1/crashes': {
+    right: 'read',
+    what: 'see the crashes of',
+    about: 'The workers that ended unasked and of which something is kept, the oldest first',
+    serve: async (exchange) => exchange.send(await exchange.handlers.crashes()),
+  },
+  'GET /v1/crashes/{id}': {
+    right: 'read',
+    what: 'see the crashes of',
+    about: 'What is known of one: how it ended, its stack, its last lines, and where its files are',
+    parameter: {
+      name: 'id',
+      about: 'Of the crash',
+      schema: { type: 'string', pattern: '^[\\w-]{1,64}$' },
+    },
+    refuses: ['NO_CRASH'],
+    serve: async (exchange) => exchange.send(await exchange.handlers.crash(exchange.parameter!)),
+  },
   'POST /v1/profile': {
     right: 'act',
     what: 'profile',

@@ -8,6 +8,7 @@ import { Server as NetServer } from 'node:net';
 import { type HealthSource, healthRoutes } from '../admin/routes.js';
 import { BatondError, EXIT } from '../errors.js';
 import type { EventFeed } from '../events/feed.js';
+import type { Crash, CrashSummary } from '../inventory/crash-files.js';
 import { Descriptor } from '../inventory/descriptor.js';
 import type { Report } from '../inventory/report.js';
 import { type Fd, native } from '../native.js';
@@ -44,6 +45,10 @@ export interface ControlHandlers {
   reports(): ReportSummary[];
   /** Null is the last one. Throws NO_REPORT. */
   report(number: number | null): Report;
+  /** The oldest first. */
+  crashes(): Promise<readonly CrashSummary[]>;
+  /** Throws NO_CRASH. */
+  crash(id: string): Promise<Crash>;
   /** Resolves when it is under way; `done` is told the code of its verdict, or null. Throws PROFILE_BUSY and the like. */
   profile(options: ProfileOptions, stream: LineStream<ProfileLine>, done: (code: string | null) => void): Promise<void>;
   /** Where the profile of that name is; null where there is none. */

@@ -1,6 +1,6 @@
 /**
- * Evidence of failed candidates on disk: evidence/<date>-g<generation>/ in the state directory, a folder each. Few are
- * kept, and no more bytes than evidence.max; the oldest go first, by the number of the generation, since dates jump.
+ * Evidence on disk, a folder each in the state directory: evidence/<date>-g<generation>/ of failed candidates, and those of
+ * crash-files.ts. Few are kept, and no more bytes than there may be; the oldest go first, by the number of the generation, since dates jump.
  *
  * A folder is called .partial until all that it will have is in it. One that is found so belongs to a supervisor that
  * died in the middle, and is removed. Heap and environment have the app's secrets: nobody but the owner may look.
@@ -11,7 +11,8 @@ import { join } from 'node:path';
 export const KEPT_FOLDERS = 5;
 
 const PARTIAL = '.partial';
-const NAME = /^\d{8}T\d{6}Z-g(\d{1,15})(\.partial)?$/;
+/** Of a crash the slot and the pid follow. */
+const NAME = /^\d{8}T\d{6}Z-g(\d{1,15})(?:s\d{1,4}-\d{1,10})?(\.partial)?$/;
 
 /** The disk is not only ours: the records of the service itself need some of it. */
 const SPARED_BYTES = 64 * 2 ** 20;
@@ -21,14 +22,28 @@ export interface EvidenceFile {
   readonly bytes: number;
 }
 
+export interface EvidencePlace {
+  /** In the state directory. */
+  readonly folder: string;
+  /** How many folders there may be in it. */
+  readonly kept: number;
+  /** What the file system of a path has for us. */
+  readonly freeBytes?: (path: string) => number;
+}
+
 export class EvidenceFiles {
   readonly #root: string;
+  readonly #kept: number;
   readonly #maxBytes: number;
   readonly #freeBytes: (path: string) => number;
 
-  /** `freeBytes` is what the file system of a path has for us. */
-  constructor(stateDirectory: string, maxBytes: number, freeBytes = freeBytesOf) {
-    this.#root = join(stateDirectory, 'evidence');
+  constructor(
+    stateDirectory: string,
+    maxBytes: number,
+    { folder, kept, freeBytes = freeBytesOf }: EvidencePlace = { folder: 'evidence', kept: KEPT_FOLDERS },
+  ) {
+    this.#root = join(stateDirectory, folder);
+    this.#kept = kept;
     this.#maxBytes = maxBytes;
     this.#freeBytes = freeBytes;
   }
@@ -50,7 +65,7 @@ export class EvidenceFiles {
 
   /** Throws what the disk throws. */
   begin(name: string): void {
-    for (const { folder } of this.#complete().slice(0, -(KEPT_FOLDERS - 1))) this.#remove(folder);
+    for (const { folder } of this.#complete().slice(0, 1 - this.#kept)) this.#remove(folder);
     mkdirSync(this.#root, { recursive: true, mode: 0o700 });
     mkdirSync(join(this.#root, name + PARTIAL), { mode: 0o700 });
   }

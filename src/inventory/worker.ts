@@ -151,6 +151,7 @@ export class Worker {
   #said: string | null;
   #phase: Phase;
   #fatal: string | null;
+  #stack: string | null = null;
   #tally: DrainTally | null = null;
   #measured: Measured | null = null;
   #state: StateAbility;
@@ -223,6 +224,11 @@ export class Worker {
   /** The exception that nobody caught, as the worker reported it before it ended. */
   get fatal(): string | null {
     return this.#fatal;
+  }
+
+  /** Its stack, as far as this supervisor has heard of it. */
+  get stack(): string | null {
+    return this.#stack;
   }
 
   get lastSignMs(): number | null {
@@ -551,6 +557,7 @@ export class Worker {
         return;
       case 'fatal':
         this.#fatal = message.message;
+        this.#stack = message.stack ?? null;
         return;
       case 'pong':
         this.trust();

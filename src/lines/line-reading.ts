@@ -14,7 +14,7 @@ import { type Origin, said } from './said.js';
 /** As in the streams of the journal: see JournalStreamOptions. */
 const PRIORITIES = { out: 6, err: 4 } as const;
 /** Nothing tells when journald, or whoever reads our standard output, takes something again. */
-const RETRY_MS = 50;
+const RETRY_MS = 10;
 /** Pipes that workers have left to their children. The oldest is closed when there are more. */
 const MAX_LEFT = 64;
 /** Of a worker that has ended: what a pipe can hold twice over, since its children may go on writing. */

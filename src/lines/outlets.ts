@@ -1,6 +1,6 @@
 /**
  * Where the lines of workers go: to the journal with their fields, else to our standard output, as lines for a person at
- * a terminal and as NDJSON for machines. None of them waits: what is not taken now stays in the pipe of its worker.
+ * a terminal and as NDJSON for machines. What is not taken at once stays in the pipe of its worker.
  */
 import { isatty } from 'node:tty';
 import { formatLogLine, wantsColor } from '../log-format.js';
@@ -9,6 +9,9 @@ import { appFieldName, type JournalField, OMITTED, withFields } from '../systemd
 import { JournalSocket } from '../systemd/journal-socket.js';
 import { LineWriter } from '../systemd/line-writer.js';
 import type { Origin, Said } from './said.js';
+
+/** Who reads fast is waited for; who does not is asked again, and the loop turns meanwhile. */
+const PATIENCE_MS = 5;
 
 export interface Outlet {
   /** False where it cannot be taken now. `line` is what was said, `cut` tells of a part of a line. */
@@ -27,7 +30,7 @@ export class JournalOutlet implements Outlet {
   }
 
   put(said: Said, line: string, origin: Origin, cut: boolean): boolean {
-    const sent = this.#socket.send(encodeEntry(lineFields(said, this.#identifier, origin, cut)), 0);
+    const sent = this.#socket.send(encodeEntry(lineFields(said, this.#identifier, origin, cut)), PATIENCE_MS);
     // Where there is no journald any more, nobody would ever take it.
     if (sent === 'gone') this.#fallback.write(`<${said.priority}>${line}\n`);
     return sent !== 'full';
@@ -60,6 +63,7 @@ export class TextOutlet implements Outlet {
   readonly #name: string;
   readonly #writer: LineWriter;
   readonly #format: { readonly color: boolean } | null;
+  #stalled = false;
 
   constructor(name: string, env: NodeJS.ProcessEnv, stdout = 1) {
     this.#name = name;
@@ -68,7 +72,8 @@ export class TextOutlet implements Outlet {
   }
 
   put(said: Said, line: string, origin: Origin, cut: boolean): boolean {
-    if (!this.#writer.ready()) return false;
+    this.#stalled = !this.#writer.ready(this.#stalled ? 0 : PATIENCE_MS);
+    if (this.#stalled) return false;
     const text = ndjson(said, line, origin, this.#name, cut);
     this.#writer.write(`${this.#format === null ? text : formatLogLine(text, this.#format)}\n`);
     return true;

@@ -61,6 +61,7 @@ export const FILES: readonly Row[] = [
   ],
   [stateDirectory, 'The state directory; of a user other than root it is in ~/.local/state/batond.'],
   [`${stateDirectory}/diagnostics/`, 'What a service that was ended by SIGQUIT has left.'],
+  [`${stateDirectory}/crashes/`, 'What is kept of workers that crashed, of batond crashes.'],
   [`${stateDirectory}/reports/`, 'The reports of the last 100 reloads, of batond report.'],
   [`${stateDirectory}/profiles/`, 'What batond profile has made, the last 20 of them.'],
   ...Object.entries(inside).map(([name, path]): Row => [path, FILE_WORDS[name as keyof typeof inside]]),

@@ -2,6 +2,7 @@
 import type { Answer } from '../admin/routes.js';
 import type { HistoryRow, ReportSummary, Status } from '../control/messages.js';
 import { BatondError } from '../errors.js';
+import type { Crash, CrashSummary } from '../inventory/crash-files.js';
 import { describeListener } from '../inventory/listeners.js';
 import type { Mirror } from '../inventory/mirror.js';
 import type { Report } from '../inventory/report.js';
@@ -159,6 +160,19 @@ export class Answers {
 
   history(): HistoryRow[] {
     return this.#host.history.rows();
+  }
+
+  async crashes(): Promise<readonly CrashSummary[]> {
+    const { readCrashes, summaryOfCrash } = await import('../inventory/crash-files.js');
+    return readCrashes(this.#situation.options.paths.stateDirectory).map(summaryOfCrash);
+  }
+
+  /** Throws NO_CRASH. */
+  async crash(id: string): Promise<Crash> {
+    const { readCrash } = await import('../inventory/crash-files.js');
+    const crash = readCrash(this.#situation.options.paths.stateDirectory, id);
+    if (crash === null) throw new BatondError('NO_CRASH', { id });
+    return crash;
   }
 
   reports(): ReportSummary[] {

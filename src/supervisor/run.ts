@@ -134,6 +134,8 @@ export async function runSupervisor(flags: ConfigFlags, configFile: string | und
     rollback: supervisor.rollback.bind(supervisor),
     history: () => supervisor.history(),
     reports: () => supervisor.reports(),
+    crashes: () => supervisor.crashes(),
+    crash: (id: string) => supervisor.crash(id),
     report: (number: number | null) => supervisor.report(number),
     profile: (...asked: Parameters<Supervisor['profile']>) => supervisor.profile(...asked),
     profilePath: (name: string) => supervisor.profilePath(name),

@@ -30,6 +30,8 @@ export interface SpawnContext {
   /** How often a program that is not Node is to say WATCHDOG=1; null where nobody listens for it. */
   readonly watchdogMs: number | null;
   /** See `WorkerStart`. */
+  readonly reports?: string | undefined;
+  /** The same. */
   readonly datagramsAreEnough: boolean;
   readonly profile?: WorkerStart['profile'];
   /** The standard output and error of a worker. */
@@ -70,6 +72,7 @@ function spawnNode(
     slot,
     datagramsAreEnough: context.datagramsAreEnough,
     ...(context.profile === undefined ? {} : { profile: context.profile }),
+    ...(context.reports === undefined ? {} : { reports: context.reports }),
   };
   try {
     const spawned = native().spawn({

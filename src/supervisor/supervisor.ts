@@ -10,6 +10,7 @@ import { healthOf, probesOf } from '../config/health.js';
 import type { HistoryRow, ReloadOptions, ReportSummary, RollbackOptions, Status } from '../control/messages.js';
 import { ReloadClient } from '../control/reload-client.js';
 import { type BatondError, EXIT } from '../errors.js';
+import type { Crash, CrashSummary } from '../inventory/crash-files.js';
 import type { Generation } from '../inventory/generation.js';
 import { Inventory, type NamedFds, type Secrets, type Snapshot } from '../inventory/inventory.js';
 import { Mirror } from '../inventory/mirror.js';
@@ -26,6 +27,7 @@ import { Admin } from './admin.js';
 import { Admitter } from './admitter.js';
 import { Answers } from './answers.js';
 import { Attempts } from './attempts.js';
+import { Crashes } from './crashes.js';
 import { CurrentWatch } from './current-watch.js';
 import { type ControlGate, Custody } from './custody.js';
 import { Degrading } from './degrading.js';
@@ -362,6 +364,7 @@ export class Supervisor {
         announce,
       }),
       attempts: this.#attempts,
+      crashes: new Crashes({ stateDirectory: paths.stateDirectory, log, underJournal: options.lines.underJournal }),
       client: this.#client,
       degrading: this.#degrading,
       deployment: this.#deployment,
@@ -661,6 +664,15 @@ export class Supervisor {
 
   history(): HistoryRow[] {
     return this.#answers.history();
+  }
+
+  crashes(): Promise<readonly CrashSummary[]> {
+    return this.#answers.crashes();
+  }
+
+  /** Throws NO_CRASH. */
+  crash(id: string): Promise<Crash> {
+    return this.#answers.crash(id);
   }
 
   reports(): ReportSummary[] {

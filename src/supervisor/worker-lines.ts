@@ -39,6 +39,11 @@ export class WorkerLines {
     this.#underJournal = isJournalStream(options.env);
   }
 
+  /** Whether what they print gets into the journal. */
+  get underJournal(): boolean {
+    return this.#underJournal;
+  }
+
   /** `names` are those of the descriptors that were inherited, as a snapshot or as the store names them. */
   async load(names: Iterable<string>): Promise<void> {
     if (!this.#options.json && ![...names].some((name) => /(^|\.)(out|err|left)\./.test(name))) return;

@@ -7,6 +7,7 @@ import type { Phase, Worker, WorkerEvents } from '../inventory/worker.js';
 import { monotonicMs } from '../process/monotonic.js';
 import { describeExit, type Exit } from '../process/process.js';
 import type { Attempts } from './attempts.js';
+import type { Crashes } from './crashes.js';
 import type { Drainer } from './drainer.js';
 import type { Ending } from './ending.js';
 import type { Evidence } from './evidence.js';
@@ -30,6 +31,7 @@ const ARRIVED: ReadonlySet<Phase> = new Set(['ready', 'trusted']);
 
 export interface WorkforceHost {
   readonly attempts: Attempts;
+  readonly crashes: Crashes;
   readonly drainer: Drainer;
   readonly evidence: Evidence;
   readonly ending: Ending;
@@ -97,6 +99,7 @@ export class Workforce {
       declared: given,
       events: this.events,
       streams: () => lines.open(),
+      reports: this.#host.crashes.reports,
       watchdogMs: generation.isMain(slot) ? probes.watchdogMs : null,
       datagramsAreEnough: inventory.listeners.all().every(isDatagram),
     });
@@ -200,6 +203,7 @@ export class Workforce {
       if (!isDone) health.sample(generation, worker.slot, 'failed', `it ${describeExit(exit)}`);
       roller.incumbentExited(worker);
     }
+    this.#host.crashes.exited(generation, worker, exit);
     health.update();
     this.#host.announce();
   }

@@ -22,10 +22,10 @@ export class LineWriter {
     this.#fd = fd;
   }
 
-  /** Whether a line would go without waiting, or be lost in any case. */
-  ready(): boolean {
+  /** Whether a line would go now or within `patienceMs`, or be lost in any case. */
+  ready(patienceMs: number): boolean {
     try {
-      return native().poll(this.#fd, { readable: false, writable: true }, 0) !== null;
+      return native().poll(this.#fd, { readable: false, writable: true }, patienceMs) !== null;
     } catch {
       return true;
     }

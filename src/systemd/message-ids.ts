@@ -55,6 +55,7 @@ export const MESSAGES: readonly MessageRow[] = [
   row('56aefdab38eb442ca906a3078868c81a', 'healing', { action: 'keep' }),
   row('6fa00a1b5fcd4304b68fcd36e2da9797', 'healing', { action: 'done' }),
   row('7eea4e08acf948f49ac0075d323d5355', 'healing'),
+  row('f0eb58283fa4445890213612c8796e02', 'crash-evidence'),
   row('b28555b0c63f476e9aa6536b5d5c015e', 'auxiliary-missing'),
   row('2aa9871401304c5c8e97113aeac6a62f', 'boot-timeout'),
   row('2753983b90f24348989a2f3eb5121bd5', 'regret'),

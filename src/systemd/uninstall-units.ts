@@ -66,6 +66,7 @@ const OWN_FILES = [
   'starts.json',
   'reports',
   'evidence',
+  'crashes',
   'profiles',
   'diagnostics',
 ];

@@ -16,7 +16,7 @@ import type { Detail } from './detail.js';
 import { Divert } from './divert.js';
 import { Drain } from './drain.js';
 import { entryEvaluated } from './entry.js';
-import { reportFatal } from './fatal.js';
+import { reportFatal, reportOutOfMemory } from './fatal.js';
 import { holdings } from './holdings.js';
 import { Http2Sessions } from './http2-sessions.js';
 import { inject } from './inject.js';
@@ -208,6 +208,7 @@ function run(start: WorkerStart, startup: Startup | null): void {
   });
   channel.send({ type: 'hello', version: CHANNEL_VERSION, node: process.version, canaries: true });
   reportFatal(channel);
+  if (start.reports !== undefined) reportOutOfMemory(start.reports);
   entryEvaluated().then(() => {
     startup?.mark('evaluated');
     readiness.evaluated();

@@ -48,6 +48,8 @@ beforeAll(() => {
       },
       history: () => [],
       reports: () => [],
+      crashes: async () => [],
+      crash: async () => expect.unreachable(),
       report: (wanted) => {
         if (wanted !== null) expect(Number.isSafeInteger(wanted)).toBe(true);
         throw new BatondError('NO_REPORT', { number: wanted });

@@ -6,6 +6,7 @@ import { HOSTED_RUNS, PLAIN_RUNS } from '../support/json/runs.js';
 import { complaint, openApi, outputComplaint, type Schema } from '../support/json/schemas.js';
 import { batond, ROOT } from '../support/service/batond.js';
 import { HostedService } from '../support/service/hosted.js';
+import { eventually } from '../support/service/wait.js';
 
 const TOML = `
 [upgrade]
@@ -21,6 +22,13 @@ tier = "auxiliary"
 test('every command prints with --json what its schema says', async () => {
   await using service = await HostedService.start({ app: 'tells-health', env: { BATOND: ROOT }, toml: TOML });
   service.deploy('answers');
+  const { generations } = await service.status();
+  process.kill(generations[0]!.workers[0]!.pid, 'SIGSEGV');
+  await eventually(
+    async () => (await service.batond('crashes', '--json')).stdout,
+    (text) => text.includes('SIGSEGV'),
+    { what: () => 'a crash is kept' },
+  );
   for (const [line, [command, ...args]] of Object.entries(HOSTED_RUNS)) {
     const { stdout, stderr } = await service.batond(command!, ...args, '--json');
     expect({ line, stderr, wrong: outputComplaint(line, stdout) }).toEqual({ line, stderr: '', wrong: null });

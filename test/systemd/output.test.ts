@@ -64,6 +64,34 @@ describe.skipIf(!available.ok)(`the output of an app${available.ok ? '' : ` (${a
     expect(threaded).toMatchObject({ MESSAGE: 'said in a thread', _PID: direct!._PID });
   });
 
+  test('is part of what is kept of a crash, with the core dump that systemd-coredump has', async () => {
+    const { generations } = await service.status();
+    const { pid } = generations[0]!.workers[0]!;
+    // The kernel calls it by kernel.core_pattern, which is one for the whole machine, so it is called by hand: as there
+    // while the process is still to be seen, with the core on its standard input.
+    const most = '18446744073709551615';
+    const program = ['/lib/systemd/systemd-coredump', String(pid), '0', '0', '6', '1700000000', most, 'lab'];
+    await service.lab.exec(['sh', '-c', `head -c 4096 /dev/zero | ${program.join(' ')}`]);
+    await ask('/abort?user=7').catch(() => {});
+    const crashes = async () =>
+      JSON.parse((await service.batond('crashes', '--json')).stdout) as { id: string; pid: number; signal: string }[];
+    const found = await eventually(crashes, (list) => list.some((one) => one.pid === pid), {
+      what: () => `a crash of ${pid}`,
+    });
+    expect(found).toMatchObject([{ signal: 'SIGABRT', process: 'main' }]);
+    const shown = await eventually(
+      async () => (await service.batond('crashes', 'last')).stdout,
+      (text) => text.includes('coredumpctl debug'),
+      { deadlineMs: 30_000, what: () => 'the core dump is known' },
+    );
+    expect(shown).toContain(`coredumpctl debug ${pid}`);
+    expect(shown).toContain('Native stack trace');
+    const [entry] = await entries(1, 'BATOND_EVENT=crash-evidence');
+    expect(entry).toMatchObject({ MESSAGE_ID: expect.any(String), BATOND_PID: String(pid), CORE_PID: String(pid) });
+    const explained = await service.journal('-x', 'BATOND_EVENT=crash-evidence');
+    expect(explained).toContain(`batond crashes --name shop ${found[0]!.id}`);
+  });
+
   test('goes on through a reload and the death of a supervisor', async () => {
     expect(await service.reload()).toMatchObject({ status: 0 });
     const { supervisor } = await service.status();

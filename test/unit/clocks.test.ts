@@ -13,6 +13,7 @@ const TOLD = new Set([
   'inventory/inventory.ts', // when the service was first started
   'inventory/report.ts', // when the reload began
   'lines/outlets.ts', // when a line came that has no time of its own
+  'supervisor/crash-keeping.ts', // the name of a folder
   'supervisor/evidence.ts', // the name of a folder
   'supervisor/going-on.ts', // when the verdict was given
   'supervisor/profiling.ts', // the name of a file

@@ -33,7 +33,7 @@ function keep(files: EvidenceFiles, generation: number, bytes: number): void {
 
 describe('the folders', () => {
   test('are called by date and generation, and are their owner’s alone', () => {
-    const files = new EvidenceFiles(state, MAX, () => PLENTY);
+    const files = new EvidenceFiles(state, MAX, { folder: 'evidence', kept: KEPT_FOLDERS, freeBytes: () => PLENTY });
     keep(files, 7, 10);
     expect(folders()).toEqual(['20260101T120000Z-g7']);
     expect(modeOf(files.pathOf(name(7)))).toBe(0o700);
@@ -41,7 +41,7 @@ describe('the folders', () => {
   });
 
   test('are few: the oldest goes, by its generation and not by its date', () => {
-    const files = new EvidenceFiles(state, MAX, () => PLENTY);
+    const files = new EvidenceFiles(state, MAX, { folder: 'evidence', kept: KEPT_FOLDERS, freeBytes: () => PLENTY });
     const old = evidenceName(new Date(Date.UTC(2030, 0, 1)), 1);
     mkdirSync(files.pathOf(old), { recursive: true });
     mkdirSync(join(state, 'evidence', 'notes-of-mine'));
@@ -50,7 +50,7 @@ describe('the folders', () => {
   });
 
   test('have no more bytes than they may: older ones make room', () => {
-    const files = new EvidenceFiles(state, MAX, () => PLENTY);
+    const files = new EvidenceFiles(state, MAX, { folder: 'evidence', kept: KEPT_FOLDERS, freeBytes: () => PLENTY });
     for (const generation of [1, 2, 3]) keep(files, generation, 3_000);
     files.begin(name(4));
     expect(files.leftBytes(name(4))).toBe(MAX);
@@ -60,17 +60,23 @@ describe('the folders', () => {
 
   test('make room where the disk has none, and leave it what the service needs', () => {
     const spared = 64 * 2 ** 20;
-    const files = new EvidenceFiles(state, MAX, () => spared + 1_000);
+    const files = new EvidenceFiles(state, MAX, {
+      folder: 'evidence',
+      kept: KEPT_FOLDERS,
+      freeBytes: () => spared + 1_000,
+    });
     keep(files, 1, 500);
     files.begin(name(2));
     expect(files.leftBytes(name(2))).toBe(1_500);
     files.makeRoom(name(2), 1_200);
     expect(folders()).toEqual([`${name(2)}.partial`]);
-    expect(new EvidenceFiles(state, MAX, () => 0).leftBytes(name(2))).toBe(0);
+    expect(
+      new EvidenceFiles(state, MAX, { folder: 'evidence', kept: KEPT_FOLDERS, freeBytes: () => 0 }).leftBytes(name(2)),
+    ).toBe(0);
   });
 
   test('that a supervisor did not live to complete are removed', () => {
-    const files = new EvidenceFiles(state, MAX, () => PLENTY);
+    const files = new EvidenceFiles(state, MAX, { folder: 'evidence', kept: KEPT_FOLDERS, freeBytes: () => PLENTY });
     keep(files, 1, 1);
     files.begin(name(2));
     writeFileSync(files.pathFor(name(2), 'half'), 'half');
@@ -129,7 +135,7 @@ function gather({ workers, memoryBytes = PLENTY, freeBytes = PLENTY }: Options) 
   };
   const cause = new BatondError('CANDIDATE_NOT_ANSWERING', { generation: 2, reason: '/ answered 503' });
   const gathering = new Gathering(name(2), candidate as unknown as Generation, cause, [], {
-    files: new EvidenceFiles(state, MAX, () => freeBytes),
+    files: new EvidenceFiles(state, MAX, { folder: 'evidence', kept: KEPT_FOLDERS, freeBytes: () => freeBytes }),
     config: { onFailure: ['heap', 'report', 'cpu'], maxBytes: MAX, cpuMs: 1 },
     memoryBytes: () => memoryBytes,
     release: ({ id }) => released.push(id),

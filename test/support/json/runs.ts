@@ -7,6 +7,8 @@ export type Run = readonly string[];
 
 /** Without systemd, in this order. A command that gets --json gets a row here, or below. */
 export const HOSTED_RUNS: Readonly<Record<string, Run>> = {
+  crashes: ['crashes'],
+  'crashes last': ['crashes', 'last'],
   reload: ['reload', '--no-old-after', '20s'],
   rollback: ['rollback', '--to', '1'],
   status: ['status'],
