@@ -64,7 +64,7 @@ export const ERRORS = {
   NOT_PERMITTED: row(
     EXIT.noPermission,
     (f) =>
-      `you are ${f.user}, who may not ${f.what} ${f.name}: ask as root or as the service's user, or have "user:${f.uid}" or a group of yours added to control.${f.right} of its batond.toml, then reload it`,
+      `you are ${f.user}, who may not ${f.what} ${f.name}: ask as root or as the service's user, or have "user:${f.uid}" or a group of yours added to control.${f.right} of its batond.toml`,
   ),
   DIRECTORY_UNSAFE: row(
     EXIT.cannotCreate,

@@ -1,6 +1,7 @@
 /** `batond status`: what runs, for a person or as JSON. */
 import type { Command } from 'commander';
 import { parseDuration } from '../config/duration.js';
+import { describePending } from '../config/pending-words.js';
 import type { GenerationStatus, SlotStatus, Status, WorkerStatus } from '../control/messages.js';
 import { BatondError } from '../errors.js';
 import { columns, print, wrap } from './print.js';
@@ -77,7 +78,12 @@ export function renderStatus(status: Status, width = 80): string {
   ];
   lines.push(...renderHealth(status));
   for (const generation of status.generations) lines.push('', ...renderGeneration(generation, width));
-  lines.push('', ...renderLastReload(status, width), ...renderConfigProblem(status, width));
+  lines.push(
+    '',
+    ...renderLastReload(status, width),
+    ...renderConfigProblem(status, width),
+    ...renderConfigPending(status, width),
+  );
   return `${lines.join('\n')}\n`;
 }
 
@@ -106,6 +112,14 @@ function renderConfigProblem({ configProblem }: Status, width: number): string[]
   const { code, message } = configProblem;
   const text = message.split('\n').flatMap((line) => wrap(line, width - INDENT));
   return ['', row('refused', code), ...text.map((line) => row('', line))];
+}
+
+function renderConfigPending({ configPending }: Status, width: number): string[] {
+  if (configPending === undefined || configPending.length === 0) return [];
+  return [
+    '',
+    ...wrap(describePending(configPending), width - INDENT).map((line, n) => row(n === 0 ? 'config' : '', line)),
+  ];
 }
 
 function renderGeneration(generation: GenerationStatus, width: number): string[] {

@@ -11,6 +11,7 @@ import { settingsOfDocument } from './check-document.js';
 import { checkReleasePaths } from './check-release-paths.js';
 import type { Config, DegradeConfig, ListenerConfig, Program } from './config.js';
 import { crossCheck, ONLY_OF_ENTRIES } from './cross-checks.js';
+import { deepFreeze } from './deep-freeze.js';
 import { healingRules } from './healing-rules.js';
 import { buildAdmin, buildHealth, buildProbes } from './health.js';
 import { type ConfigFlags, KEY_PATHS, type KeyPath } from './keys.js';
@@ -232,12 +233,4 @@ function originsOf(settings: Settings, program: Program, nameOrigin: string): Re
 function isOfOtherProgram(key: KeyPath, program: Program): boolean {
   if (program.kind === 'node') return key === 'command';
   return key === 'entry' || ONLY_OF_ENTRIES.has(key);
-}
-
-function deepFreeze<T>(value: T): T {
-  if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
-    Object.freeze(value);
-    for (const part of Object.values(value)) deepFreeze(part);
-  }
-  return value;
 }

@@ -9,6 +9,7 @@
  */
 import type { Measures } from '../channel/messages.js';
 import type { Tier } from '../config/config.js';
+import type { Pending } from '../config/in-force.js';
 import type { Level } from '../health/levels.js';
 import type { HistoryEntry } from '../inventory/history-file.js';
 import type { ConnectionTotals } from '../inventory/report.js';
@@ -256,6 +257,8 @@ export interface Status {
   readonly lastReload: ReloadOutcome | null;
   /** Null where the configuration in use is that of the last start or reload. */
   readonly configProblem: ConfigProblem | null;
+  /** What of its file has yet to come into force, by a reload or a restart. An older supervisor does not say it. */
+  readonly configPending?: readonly Pending[];
   /** The sentence that systemd shows too. */
   readonly summary: string;
 }

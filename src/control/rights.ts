@@ -21,14 +21,19 @@ export interface SocketAccess {
 }
 
 export class Rights {
-  readonly #act: readonly Account[];
-  readonly #listed: readonly Account[];
+  #act: readonly Account[] = [];
+  #listed: readonly Account[] = [];
   readonly #ownUid: number;
 
-  constructor({ read, act }: Config['control'], ownUid: number) {
+  constructor(control: Config['control'], ownUid: number) {
+    this.#ownUid = ownUid;
+    this.use(control);
+  }
+
+  /** From here on these lists hold. */
+  use({ read, act }: Config['control']): void {
     this.#act = act;
     this.#listed = [...read, ...act];
-    this.#ownUid = ownUid;
   }
 
   may(peer: Peer, right: Right): boolean {

@@ -14,6 +14,7 @@ import type { Trust } from '../health/trust.js';
 import type { LedgerRecord, Occurrence } from '../metrics/ledger.js';
 import type { Target } from '../release/current.js';
 import type { Release, ReleaseProcess } from '../release/release.js';
+import type { Scaled } from '../release/slots.js';
 import {
   isAbsentOr,
   isCount,
@@ -174,6 +175,9 @@ const isGeneration = isShape<GenerationRecord>({
   release: isRelease,
   ready: isOneOf('listen', 'notify', 'load'),
   slots: isCount,
+  scaled: isAbsentOr(
+    isListOf(isShape<Scaled>({ process: isText, slots: isListOf(isCount), leaving: isListOf(isCount) })),
+  ),
   committedAtMs: isNullOr(isNumber),
   drainUntilMs: isNullOr(isNumber),
   hurry: isAbsentOr(isNullOr(isShape<Hurry>({ termAtMs: isNumber, killAtMs: isNumber }))),
@@ -258,6 +262,8 @@ const isWellFormed = isShape<Snapshot & Secrets>({
   metrics: isAbsentOr(isNullOr(isLedger)),
   tickets: isAbsentOr(isNullOr(isTickets)),
   debugUntilMs: isAbsentOr(isNullOr(isNumber)),
+  // Whoever wants it asks whether it is one: a config of another version must not make a takeover impossible.
+  config: () => true,
 });
 
 export const isSnapshot = (value: unknown): value is Snapshot & Secrets => isWellFormed(value);

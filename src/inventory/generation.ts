@@ -6,7 +6,7 @@ import type { ReadyBy } from '../channel/messages.js';
 import type { Health } from '../health/levels.js';
 import type { Trust } from '../health/trust.js';
 import type { Release } from '../release/release.js';
-import { type SlotRange, slotRanges, slotsOf } from '../release/slots.js';
+import { left, type Scaled, type SlotRange, type SlotRanges, scale, scaledOf, slotRanges } from '../release/slots.js';
 import { Healing, type HealingRecord } from './healing.js';
 import type { Worker, WorkerRecord } from './worker.js';
 
@@ -33,6 +33,8 @@ export interface GenerationRecord {
   readonly release: Release;
   readonly ready: ReadyBy;
   readonly slots: number;
+  /** Where a process was given more or fewer workers while it ran. */
+  readonly scaled?: readonly Scaled[];
   /** Milliseconds of CLOCK_MONOTONIC; null before commit. */
   readonly committedAtMs: number | null;
   /** When its workers are told to go, in milliseconds of CLOCK_MONOTONIC; null while it does not drain. */
@@ -52,8 +54,6 @@ export class Generation {
   readonly number: number;
   readonly release: Release;
   readonly ready: ReadyBy;
-  /** How many workers it is meant to have, of all its processes. */
-  readonly slots: number;
   role: Role;
   committedAtMs: number | null;
   drainUntilMs: number | null;
@@ -63,8 +63,8 @@ export class Generation {
   /** Crashes in a row of each slot. */
   readonly crashes: Map<number, number>;
   readonly healing: Healing;
-  /** Its processes by their slots, the main program first. */
-  readonly processes: readonly [SlotRange, ...SlotRange[]];
+  #processes: SlotRanges;
+  #isScaled: boolean;
   health: HealthRecord | null;
   readonly #claims: Map<string, Set<number>>;
 
@@ -72,8 +72,8 @@ export class Generation {
     this.number = record.number;
     this.release = record.release;
     this.ready = record.ready;
-    this.slots = record.slots;
-    this.processes = slotRanges(record.release, record.ready, record.slots);
+    this.#processes = slotRanges(record.release, record.ready, record.slots, record.scaled);
+    this.#isScaled = record.scaled !== undefined;
     this.role = record.role;
     this.committedAtMs = record.committedAtMs;
     this.drainUntilMs = record.drainUntilMs;
@@ -91,7 +91,8 @@ export class Generation {
       role,
       release,
       ready,
-      slots,
+      slots: slots.length,
+      ...(this.#isScaled ? { scaled: scaledOf(this.#processes) } : {}),
       committedAtMs,
       drainUntilMs,
       hurry,
@@ -121,18 +122,54 @@ export class Generation {
     if (slots?.size === 0) this.#claims.delete(listener);
   }
 
+  /** Its processes with their slots, the main program first. */
+  get processes(): SlotRanges {
+    return this.#processes;
+  }
+
+  /** Those that are meant to have a worker, of all its processes. */
+  get slots(): number[] {
+    return this.#processes.flatMap(({ slots }) => slots);
+  }
+
+  /** Gives a process another number of workers. False where it has that number, or the generation has no such process. */
+  scale(process: string, workers: number): boolean {
+    const before = this.#processes;
+    this.#processes = scale(before, process, workers);
+    const changed = this.#processes.some((range, index) => range !== before[index]);
+    this.#isScaled ||= changed;
+    return changed;
+  }
+
+  /** Whether the worker of the slot is on its way out, and nobody is to follow it. */
+  isLeaving(slot: number): boolean {
+    return this.#processes.some(({ leaving }) => leaving.includes(slot));
+  }
+
+  /** The worker of a slot that was leaving has ended: nothing of the slot is remembered. */
+  forget(slot: number): void {
+    this.#processes = left(this.#processes, slot);
+    for (const listener of [...this.#claims.keys()]) this.unclaim(listener, slot);
+    this.crashes.delete(slot);
+    this.healing.slots.delete(slot);
+    if (this.health === null) return;
+    this.health = { ...this.health, slots: this.health.slots.filter((one) => one.slot !== slot) };
+  }
+
   /** What the slot is for. */
   processOf(slot: number): SlotRange {
-    return this.processes.find(({ first, workers }) => slot >= first && slot < first + workers) ?? this.processes[0];
+    const [main] = this.#processes;
+    return this.#processes.find(({ slots, leaving }) => slots.includes(slot) || leaving.includes(slot)) ?? main;
   }
 
   /** Whether the slot is for the program that the service is named for. */
   isMain(slot: number): boolean {
-    return this.processOf(slot) === this.processes[0];
+    return this.processOf(slot) === this.#processes[0];
   }
 
+  /** But those that are leaving. */
   get mainWorkers(): Worker[] {
-    return [...this.workers.values()].filter(({ slot }) => this.isMain(slot));
+    return this.#staying.filter(({ slot }) => this.isMain(slot));
   }
 
   /** Whether the generation is nothing without what the slot is for. */
@@ -142,12 +179,16 @@ export class Generation {
 
   /** The slots that a roll waits for. */
   get coreSlots(): number[] {
-    return this.processes.filter(({ tier }) => tier === 'core').flatMap(slotsOf);
+    return this.#processes.filter(({ tier }) => tier === 'core').flatMap(({ slots }) => slots);
   }
 
   /** Those that a roll looks at: what else runs neither holds it up nor is told of it before the commit. */
   get coreWorkers(): Worker[] {
-    return [...this.workers.values()].filter(({ slot }) => this.isCore(slot));
+    return this.#staying.filter(({ slot }) => this.isCore(slot));
+  }
+
+  get #staying(): Worker[] {
+    return [...this.workers.values()].filter(({ slot }) => !this.isLeaving(slot));
   }
 
   get claimed(): Iterable<string> {

@@ -59,6 +59,8 @@ export interface Snapshot {
   readonly debugUntilMs?: number | null;
   /** What metrics keep; null where nobody has asked for any. */
   readonly metrics?: LedgerRecord | null;
+  /** The `Config` with which the generation that serves is kept, as far as this batond understands it; in a file only where another one is in use, during a reload. */
+  readonly config?: unknown;
 }
 
 /** What a takeover hands on and no file may ever hold. */

@@ -1,5 +1,5 @@
 /** batond.toml(5): every key of the table of keys, by the table of the file that it stands in. */
-import { allowed, KEY_PATHS, type Key, keyOf } from '../config/keys.js';
+import { type Applies, allowed, KEY_PATHS, type Key, keyOf } from '../config/keys.js';
 import { Page } from './roff.js';
 
 export interface ConfigPageFacts {
@@ -19,8 +19,8 @@ export function configPage({ version, example }: ConfigPageFacts): string {
     )
     .paragraph(
       'batond check validates the file, and shows each value and where it comes from. batond check --schema prints a JSON ' +
-        'Schema of it for editors. A running service reads the file at its next reload; where it is refused then, the ' +
-        'service goes on with what it has.',
+        'Schema of it for editors. A running service watches the file: what "applies live" is in force at once, the rest ' +
+        'with the next reload. A file that is refused changes nothing, and is reported until it is mended.',
     );
   for (const [table, keys] of keysByTable()) {
     page.heading(table === '' ? 'KEYS AT THE TOP' : `KEYS OF [${table}]`);
@@ -41,7 +41,11 @@ function keysByTable(): Map<string, [string, Key][]> {
   return tables;
 }
 
-function describeKey(page: Page, path: string, { type, default: otherwise, required, flag, about }: Key): void {
+function describeKey(
+  page: Page,
+  path: string,
+  { type, default: otherwise, required, flag, applies, about }: Key,
+): void {
   if (type.kind === 'tables') {
     page.entry(`[[${path}]]`, [about]).inward();
     for (const [name, key] of Object.entries(type.keys)) describeKey(page, name, key);
@@ -53,9 +57,16 @@ function describeKey(page: Page, path: string, { type, default: otherwise, requi
     otherwise === null ? '' : `Default: ${defaultText(otherwise)}.`,
     required ? 'It must be there.' : '',
     flag === undefined ? '' : `On the command line: ${flag.option}.`,
+    APPLIES[applies],
   ];
   page.entry(path, [about, facts.filter((fact) => fact !== '').join(' ')]);
 }
+
+const APPLIES: Readonly<Record<Applies, string>> = {
+  live: 'It applies live.',
+  reload: 'It applies with the next reload.',
+  restart: 'It applies when the service is stopped and started.',
+};
 
 function defaultText(value: NonNullable<Key['default']>): string {
   if (typeof value !== 'object') return JSON.stringify(value);

@@ -1,5 +1,6 @@
 /** What the supervisor tells whoever asks: its status in full and in a sentence, what was run, reports, and metrics. */
 import type { Answer } from '../admin/routes.js';
+import { describePending } from '../config/pending-words.js';
 import type { HistoryRow, ReportSummary, Status } from '../control/messages.js';
 import { BatondError } from '../errors.js';
 import type { Crash, CrashSummary } from '../inventory/crash-files.js';
@@ -58,13 +59,13 @@ export class Answers {
   }
 
   async status(): Promise<Status> {
-    const { inventory, options } = this.#situation;
+    const { configPending, inventory, options } = this.#situation;
     const generations = await Promise.all(
       [...inventory.generations.values()].map((one) => generationStatus(one, inventory)),
     );
     return {
       version: 1,
-      name: options.config.name,
+      name: this.#situation.config.name,
       state: this.state,
       managedBy: managedBy(options.env),
       supervisor: { pid: process.pid, version: VERSION, uptimeMs: monotonicMs() - this.#startedAtMs },
@@ -78,6 +79,7 @@ export class Answers {
       weight: this.weight,
       lastReload: inventory.lastReload,
       configProblem: this.#situation.configProblem,
+      configPending,
       summary: this.summary(),
     };
   }
@@ -97,7 +99,7 @@ export class Answers {
   /** How things stand, in sentences. */
   summary(): string {
     const { admin, admitter, degrading, deployment, handover, health, mirror, roller } = this.#host;
-    const { configProblem, inventory, options, stopping } = this.#situation;
+    const { configPending, configProblem, inventory, options, stopping } = this.#situation;
     const { doing } = deployment;
     const { problem } = mirror;
     const { waiting } = admitter;
@@ -108,6 +110,7 @@ export class Answers {
       ...(trial === null ? [] : [trial]),
       ...(health.sentence === null || stopping ? [] : [health.sentence]),
       ...(configProblem === null ? [] : [describeProblem(configProblem)]),
+      ...(configPending.length === 0 ? [] : [describePending(configPending)]),
       ...options.remarks,
       ...(admin.problem === null ? [] : [admin.problem]),
       ...(doing === null ? [] : [doing]),

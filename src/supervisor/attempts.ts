@@ -50,7 +50,7 @@ export class Attempts {
 
   /** What has to be so before the roll, then the roll. */
   roll(attempt: Attempt, request: RollRequest): void {
-    const { options, inventory } = this.#situation;
+    const { config, inventory } = this.#situation;
     const { roller, deployment } = this.#parts;
     this.current = attempt;
     const refuse = (error: Error) => {
@@ -60,7 +60,7 @@ export class Attempts {
     };
     const begin = () => {
       if (this.#situation.stopping) {
-        refuse(new BatondError('STOPPING', { name: options.config.name }));
+        refuse(new BatondError('STOPPING', { name: config.name }));
         return;
       }
       const entered: RollRequest['entered'] = (state, candidate) => {

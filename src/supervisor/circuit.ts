@@ -8,7 +8,7 @@
 import { keep, type Reading, sampleOf } from '../circuit/reading.js';
 import { fires, type RuleRecord, step, weightOf } from '../circuit/rule.js';
 import { parseWhen, reasonOf, type When } from '../circuit/when.js';
-import type { Config } from '../config/config.js';
+import type { Config, DegradeConfig } from '../config/config.js';
 import type { Level } from '../health/levels.js';
 import type { Generation } from '../inventory/generation.js';
 import type { Log } from '../log.js';
@@ -36,6 +36,8 @@ const INTERVAL_MS = 1_000;
 export class Circuit {
   readonly #host: CircuitHost;
   readonly #whens: readonly When[];
+  /** One by one those of the rules; the config may have others by now. */
+  readonly #degrades: readonly DegradeConfig[];
   #rules: RuleRecord[];
   /** Why each has fired, or what was so before it was over; for its command. */
   readonly #reasons = new Map<number, string>();
@@ -49,6 +51,7 @@ export class Circuit {
   constructor(host: CircuitHost, rules: readonly RuleRecord[]) {
     this.#host = host;
     this.#rules = [...rules];
+    this.#degrades = host.config.degrade ?? [];
     this.#whens = rules.map(({ when }) => {
       const parsed = parseWhen(when);
       if (typeof parsed === 'string') throw new Error(`${when} was not refused when it was read: ${parsed}`);
@@ -161,7 +164,7 @@ export class Circuit {
   async #run(index: number, due: 'run' | 'run_over'): Promise<void> {
     const { config, env, log, incumbent } = this.#host;
     const rule = this.#rules[index]!;
-    const { run, runOver } = config.degrade![index]!;
+    const { run, runOver } = this.#degrades[index]!;
     const argv = due === 'run' ? run : runOver;
     if (argv === null) return;
     const { how, ok } = await runHook({

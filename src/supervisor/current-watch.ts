@@ -29,14 +29,21 @@ export class CurrentWatch {
   }
 
   async begin(): Promise<void> {
-    const { config, log } = this.#situation.options;
-    const { current, debounceMs, recheckMs } = config.release;
-    if (current === null) return;
+    if (this.#situation.config.release.current === null) return;
     const { ReleaseWatch } = await import('../release/watch.js');
     if (this.#situation.stopping) return;
+    const { log } = this.#situation.options;
+    const { current, debounceMs, recheckMs } = this.#situation.config.release;
+    if (current === null) return;
+    this.#watch?.close();
     const tried = () => this.#host.attempts.tried;
     const changed = (target: Target) => this.#changed(current, target);
     this.#watch = new ReleaseWatch({ current, debounceMs, recheckMs, log, tried, changed });
+  }
+
+  /** As the configuration now says. */
+  reconfigure(): void {
+    if (this.#watch !== null) void this.begin();
   }
 
   /** At what may have been switched while nothing could be begun. */

@@ -24,6 +24,7 @@ import type { Profiling } from './profiling.js';
 import type { Remains } from './remains.js';
 import type { Reporter } from './reporter.js';
 import type { Restarter } from './restarter.js';
+import type { Scaler } from './scaler.js';
 import type { SeriesWatch } from './series-watch.js';
 import type { Situation } from './situation.js';
 import type { TicketSecret } from './ticket-secret.js';
@@ -54,6 +55,7 @@ export interface CustodyHost {
   readonly probes: Probes;
   readonly reporter: Reporter;
   readonly restarter: Restarter;
+  readonly scaler: Scaler;
   readonly series: SeriesWatch;
   readonly tickets: TicketSecret;
   readonly verbosity: Verbosity;
@@ -85,6 +87,7 @@ export class Custody {
     this.#host.series.activate();
     this.#host.growth.activate();
     drainer.activate();
+    this.#host.scaler.activate();
     tickets.activate();
     restarter.activate();
     health.activate();
@@ -111,6 +114,7 @@ export class Custody {
     this.#host.remains.freeze();
     this.#host.growth.freeze();
     drainer.freeze();
+    this.#host.scaler.freeze();
     restarter.freeze();
     tickets.freeze();
     for (const worker of inventory.workers()) worker.freeze();
@@ -169,6 +173,7 @@ export class Custody {
       metrics: this.#host.metricsRecord(),
       tickets: tickets.record,
       debugUntilMs: verbosity.record,
+      config: this.#situation.servingConfig ?? this.#situation.config,
     };
     return { state: { ...state, ...extra }, fds };
   }
@@ -176,9 +181,11 @@ export class Custody {
   /** The same for the copy outside this process, where the secret is not written down. */
   mirrored(): Mirrored {
     const { state, fds } = this.snapshot();
-    const { tickets, ...rest } = state;
+    const { tickets, config: serving, ...own } = state;
     const others = this.#host.leftovers.fds;
-    const { config } = this.#situation.options;
+    const { config } = this.#situation;
+    // It stands there once where it is the one in use, which is the rule.
+    const rest = serving === config || serving === undefined ? own : { ...own, config: serving };
     const live = { supervisor: this.#heir ?? process.pid, state: rest, config, leftovers: [...others.keys()] };
     return { live, fds, tickets, others };
   }

@@ -45,6 +45,15 @@ export class Degrading {
     else void this.#load();
   }
 
+  /** The rules may be others: those that were there go on from where they stand, without a command that ran. */
+  reconfigure(): void {
+    const recorded = this.record;
+    this.#circuit?.stop(new Error('the configuration has changed'));
+    this.#circuit = null;
+    this.#rules = carryOver(this.#host.config.degrade ?? [], recorded, monotonicMs());
+    if (this.#active) this.activate();
+  }
+
   /** Looks at nothing and begins nothing more; a command that runs goes on for as long as this process does. */
   freeze(): void {
     this.#active = false;

@@ -14,6 +14,7 @@ import type { Leftovers } from './leftovers.js';
 import type { Probes } from './probes.js';
 import type { Restarter } from './restarter.js';
 import type { Roller } from './roller.js';
+import type { Scaler } from './scaler.js';
 import type { Situation } from './situation.js';
 
 /** Beyond the deadlines of the drain and of the kill: what the end itself may take. */
@@ -32,6 +33,7 @@ export interface EndingHost {
   readonly probes: Probes;
   readonly restarter: Restarter;
   readonly roller: Roller;
+  readonly scaler: Scaler;
   control(): Pick<ControlServer, 'close'> | null;
   /** Nothing is begun unasked any more. */
   stopWatching(cause: BatondError): void;
@@ -82,7 +84,7 @@ export class Ending {
   /** Drains and ends everything; the second time at once. */
   stop(): void {
     const { deployment, handover, restarter, roller } = this.#host;
-    const { config, log } = this.#situation.options;
+    const { log } = this.#situation.options;
     if (handover.yielding) {
       handover.passOn('SIGTERM');
       return;
@@ -94,7 +96,7 @@ export class Ending {
     }
     this.#situation.stopping = true;
     log.info({ event: 'stop' }, 'stopping: no new connections, what is in flight is finished');
-    const cause = new BatondError('STOPPING', { name: config.name });
+    const cause = new BatondError('STOPPING', { name: this.#situation.config.name });
     this.#host.stopWatching(cause);
     handover.abort(cause);
     deployment.stop(cause);
@@ -128,7 +130,8 @@ export class Ending {
 
   /** The unit's TimeoutStopSec= is from the day of its installation; the deadlines are those of the config now. */
   sayStopping(): void {
-    const { config, notifier } = this.#situation.options;
+    const { config } = this.#situation;
+    const { notifier } = this.#situation.options;
     notifier.stopping();
     notifier.extendTimeout((config.upgrade.drainTimeoutMs + config.stop.killTimeoutMs + STOP_MARGIN_MS) * 1_000);
   }
@@ -148,6 +151,7 @@ export class Ending {
   #sendAway(): void {
     this.#host.health.freeze();
     this.#host.probes.freeze();
+    this.#host.scaler.freeze();
     this.#host.leftovers.release();
     const { generations, listeners } = this.#situation.inventory;
     for (const generation of [...generations.values()]) this.#host.drainer.drain(generation, 'close');

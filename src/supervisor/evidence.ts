@@ -41,7 +41,6 @@ async function load(stateDirectory: string, { maxBytes }: EvidenceConfig) {
 
 export class Evidence {
   readonly #host: EvidenceHost;
-  readonly #config: EvidenceConfig | null;
   #tools: Tools | null = null;
   /** By generation: those of a candidate that ended before its roll was taken back. */
   readonly #ended = new Map<number, Ended[]>();
@@ -49,13 +48,14 @@ export class Evidence {
 
   constructor(host: EvidenceHost) {
     this.#host = host;
-    this.#config = host.config !== undefined && host.config.onFailure.length > 0 ? host.config : null;
   }
 
   /** This supervisor acts from here on: it gets ready, long before the first candidate can fail. */
   activate(): void {
     if (this.#config === null || this.#tools !== null) return;
-    void load(this.#host.stateDirectory, this.#config).then((tools) => {
+    const config = this.#config;
+    void load(this.#host.stateDirectory, config).then((tools) => {
+      if (this.#config?.maxBytes !== config.maxBytes) return;
       this.#tools = tools;
       try {
         tools.files.sweep();
@@ -65,18 +65,26 @@ export class Evidence {
     });
   }
 
+  /** As the configuration now says. */
+  reconfigure(): void {
+    this.#tools = null;
+    this.activate();
+  }
+
   /** A candidate is to be taken back; what becomes of the evidence, for the end of the verdict, or null. */
   failed(candidate: Generation, cause: BatondError | null, kind: RollRequest['kind']): string | null {
     const ended = this.#ended.get(candidate.number) ?? [];
     this.#ended.delete(candidate.number);
-    if (this.#tools === null || kind === 'start' || cause === null || NOT_ITS_FAULT.has(cause.code)) return null;
+    const config = this.#config;
+    if (this.#tools === null || config === null || kind === 'start' || cause === null || NOT_ITS_FAULT.has(cause.code))
+      return null;
     if (ended.length === 0 && candidate.workers.size === 0) return null;
     const { Gathering, files } = this.#tools;
     const { number } = candidate;
     const name = evidenceName(new Date(), number);
     const gathering = new Gathering(name, candidate, cause, ended, {
       files,
-      config: this.#config!,
+      config,
       release: (worker) => this.#host.release(worker),
       done: (report) => {
         this.#gatherings.delete(number);
@@ -122,6 +130,12 @@ export class Evidence {
   /** Somebody else is about to act. */
   freeze(): void {
     for (const gathering of [...this.#gatherings.values()]) gathering.cut('another reload took over');
+  }
+
+  /** Null where nothing is to be kept. */
+  get #config(): EvidenceConfig | null {
+    const { config } = this.#host;
+    return config !== undefined && config.onFailure.length > 0 ? config : null;
   }
 
   #tell(generation: number, report: EvidenceReport): void {

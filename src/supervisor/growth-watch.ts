@@ -56,7 +56,7 @@ export class GrowthWatch {
   async #ask(generation: Generation): Promise<void> {
     const timer = this.#timer;
     const workers = [...generation.workers.values()].filter(({ hasChannel }) => hasChannel);
-    if (workers.length < generation.slots) return;
+    if (workers.length < generation.slots.length) return;
     const counts = await held(workers);
     if (counts === null || this.#timer !== timer || generation.role !== 'incumbent') return;
     const { number } = generation;

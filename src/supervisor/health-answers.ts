@@ -3,6 +3,7 @@
  * another gets the same answer, so that many load balancers are no load. What the workers answer are samples of their
  * levels too; one that does not answer in time has failed.
  */
+import { healthOf } from '../config/health.js';
 import type { CheckHealth, HealthReport, HealthStatus, Readiness, WorkerHealth } from '../control/messages.js';
 import { BatondError } from '../errors.js';
 import type { Level, Sample } from '../health/levels.js';
@@ -30,7 +31,6 @@ interface Answered {
 export class HealthAnswers {
   readonly #situation: Situation;
   readonly #keeper: HealthKeeper;
-  readonly #timeoutMs: number;
   readonly #alive: () => boolean;
   /** Whoever is being asked, to be let off: what they answer now, the next supervisor would read. */
   readonly #asking = new Set<() => void>();
@@ -38,10 +38,9 @@ export class HealthAnswers {
   /** By the name of the check, null is all of them. */
   readonly #kept = new Map<string | null, { readonly untilMs: number; readonly report: Promise<HealthReport> }>();
 
-  constructor(situation: Situation, keeper: HealthKeeper, timeoutMs: number, alive: () => boolean) {
+  constructor(situation: Situation, keeper: HealthKeeper, alive: () => boolean) {
     this.#situation = situation;
     this.#keeper = keeper;
-    this.#timeoutMs = timeoutMs;
     this.#alive = alive;
   }
 
@@ -108,7 +107,7 @@ export class HealthAnswers {
   }
 
   #compose(generation: Generation | null, answers: readonly Answered[], check: string | null): HealthReport {
-    const { options, stopping } = this.#situation;
+    const { stopping } = this.#situation;
     const { level, accepting, trust } = this.#keeper;
     const now = monotonicMs();
     const checks = byName(answers);
@@ -124,7 +123,7 @@ export class HealthAnswers {
       // A check that no worker could be asked for is not known to be well.
       status: check === null ? whole : (checks[check]?.status ?? 'down'),
       level,
-      name: options.config.name,
+      name: this.#situation.config.name,
       generation: generation?.number ?? null,
       release: generation?.release.label ?? null,
       trust,
@@ -137,7 +136,7 @@ export class HealthAnswers {
   }
 
   #workersOf(generation: Generation, answers: readonly Answered[], nowMs: number): WorkerHealth[] {
-    return Array.from({ length: generation.slots }, (_, slot) => {
+    return generation.slots.map((slot) => {
       const worker = generation.workers.get(slot);
       return {
         slot,
@@ -177,7 +176,10 @@ export class HealthAnswers {
     if (worker.checks.size === 0 || (check !== null && !worker.checks.has(check))) {
       return { worker, inTime: check === null ? (await worker.measure()) !== null : null, checks: [] };
     }
-    const results = await worker.check(check === null ? null : [check], this.#timeoutMs);
+    const results = await worker.check(
+      check === null ? null : [check],
+      healthOf(this.#situation.config).checkTimeoutMs,
+    );
     const checks = (results ?? []).map(({ name, status, ms, facts, error }) => ({
       name,
       slot,

@@ -32,6 +32,16 @@ export function introduce(leaving: Generation, serving: Generation | null): void
   }
 }
 
+/** One worker that is to go while its generation stays. */
+export function introduceLeaving(leaving: Worker, generation: Generation): void {
+  const { name } = generation.processOf(leaving.slot);
+  for (const receiver of generation.coreWorkers) {
+    const isOther = receiver !== leaving && SERVING.has(receiver.phase);
+    if (!isOther || generation.processOf(receiver.slot).name !== name) continue;
+    if (leaving.hasChannel && receiver.hasChannel) pair(leaving, receiver, false);
+  }
+}
+
 function pair(sender: Worker, receiver: Worker, takes: boolean): void {
   const [one, other] = native().socketpair('seqpacket');
   using end = new Descriptor(one);

@@ -3,6 +3,7 @@
  * live state file where that is whole, out of the descriptors alone where it is not.
  */
 import { fstatSync } from 'node:fs';
+import { isConfig } from '../config/check-config.js';
 import type { Config } from '../config/config.js';
 import type { NamedFds, Secrets, Snapshot } from '../inventory/inventory.js';
 import { SNAPSHOT_VERSION } from '../inventory/inventory.js';
@@ -25,6 +26,8 @@ export interface Kept {
   readonly pipes: NamedFds;
   /** What the log is to be told. */
   readonly remarks: readonly string[];
+  /** With which the generation that serves was kept; null where nothing says so. */
+  readonly config: Config | null;
   /** Nothing is known but what the descriptors say. */
   readonly salvaged: boolean;
 }
@@ -76,7 +79,16 @@ export function restoreKept(
     const wanted = take(fds, names);
     const pipes = takePipes(fds);
     closeAll(fds);
-    return { state: { ...state, tickets }, fds: wanted, stored, leftovers: left, pipes, remarks, salvaged: true };
+    return {
+      state: { ...state, tickets },
+      fds: wanted,
+      stored,
+      leftovers: left,
+      pipes,
+      remarks,
+      config: null,
+      salvaged: true,
+    };
   }
   const left = take(
     fds,
@@ -94,6 +106,7 @@ export function restoreKept(
     leftovers: left,
     pipes,
     remarks: [...whole.remarks, ...remarks],
+    config: configOf(whole.state.config) ?? configOf(read.live?.config),
     salvaged: false,
   };
 }
@@ -108,6 +121,8 @@ function mayBeEnded(name: string, fd: Fd): boolean {
     return false;
   }
 }
+
+const configOf = (value: unknown) => (isConfig(value) ? value : null);
 
 const declaredIn = ({ listeners }: Config) => new Set(listeners.map(({ name }) => name));
 

@@ -79,6 +79,13 @@ export class Probes {
     }
   }
 
+  /** The probes are others: runs of answers begin anew. */
+  reconfigure(): void {
+    if (!this.#active) return;
+    this.freeze();
+    this.activate();
+  }
+
   /** Asks nobody any more, and hears no answer that is under way. */
   freeze(): void {
     this.#active = false;

@@ -35,7 +35,8 @@ export class Regret {
   /** False where there is nothing to go back to, or no time for it. */
   begin(generation: Generation, reason: string): boolean {
     const { attempts, good, reloads, reporter } = this.#host;
-    const { config, log } = this.#situation.options;
+    const { config } = this.#situation;
+    const { log } = this.#situation.options;
     if (this.#situation.stopping || reloads.busy) return false;
     if (this.#regretted.has(generation.number)) return false;
     const previous = good.before(generation.release);

@@ -187,6 +187,7 @@ export class Reloads {
     if (attempt.kind === 'rollback' && outcome.ok && attempt.from !== null) good.remove(attempt.from.release);
     const givenUp = !outcome.ok || attempt.kind === 'rollback';
     const settling = this.#situation.stopping ? null : deployment.after(attempt, outcome, givenUp);
+    if (!outcome.ok) this.#situation.keepServing();
     if (settling === null) this.#verdict(attempt, outcome);
     else {
       attempt.outcome = outcome;
@@ -205,7 +206,7 @@ export class Reloads {
 
   /** Whoever goes back is in a hurry, and knows what to. */
   #trial(kind: Attempt['kind']): Pick<RollRequest, 'canary' | 'soak'> {
-    const { config } = this.#situation.options;
+    const { config } = this.#situation;
     const { soak: limits, upgrade } = config;
     const { reporter } = this.#host;
     const { soakMs: forMs = 0, canary: steps = [], minTrust = 0 } = upgrade;
@@ -228,8 +229,8 @@ export class Reloads {
 
   /** Throws BUSY and STOPPING. */
   #refuseOthers(): void {
-    const { stopping, options, inventory } = this.#situation;
-    if (stopping) throw new BatondError('STOPPING', { name: options.config.name });
+    const { stopping, config, inventory } = this.#situation;
+    if (stopping) throw new BatondError('STOPPING', { name: config.name });
     if (!this.busy) return;
     throw new BatondError('BUSY', { generation: inventory.nextGeneration - (this.#host.handover.idle ? 1 : 0) });
   }
@@ -241,10 +242,10 @@ export class Reloads {
     { by, traceparent }: { readonly by?: Attempt['by']; readonly traceparent?: string | undefined } = {},
   ): void {
     const { attempts, reporter, handover, announce } = this.#host;
-    const { options, inventory } = this.#situation;
+    const { config, options, inventory } = this.#situation;
     this.#host.admitter.forget();
     this.#host.profiling()?.enough('a reload began');
-    const { current } = options.config.release;
+    const { current } = config.release;
     const target = current === null ? null : readTarget(current);
     attempts.isTried(target);
     attempts.current = attempts.new(kind, release, target, by);

@@ -19,7 +19,7 @@ import type { Log } from '../log.js';
 import type { MemoryGroup } from '../process/memory-group.js';
 import { monotonicMs } from '../process/monotonic.js';
 import type { Exit } from '../process/process.js';
-import { type SlotRange, slotsOf } from '../release/slots.js';
+import type { SlotRange } from '../release/slots.js';
 import { heldBy } from './held.js';
 import { describeEnd, type End, judgeEnd, judgeFailedStart } from './judge-end.js';
 
@@ -73,7 +73,7 @@ export class Restarter {
     const generation = this.#host.inventory.incumbent;
     if (generation === null) return;
     const { startup } = probesOf(this.#host.config);
-    for (let slot = 0; slot < generation.slots; slot++) {
+    for (const slot of generation.slots) {
       const worker = generation.workers.get(slot);
       if (worker?.phase === 'booting' || (worker?.phase === 'ready' && startup !== null)) this.#watchBoot(worker);
       if (worker !== undefined || generation.healing.isSettled(slot)) continue;
@@ -85,7 +85,7 @@ export class Restarter {
   startHeld(): void {
     const generation = this.#host.inventory.incumbent;
     if (generation === null) return;
-    for (let slot = 0; slot < generation.slots; slot++) {
+    for (const slot of generation.slots) {
       if (generation.isCore(slot) || generation.workers.has(slot) || generation.healing.isSettled(slot)) continue;
       if (heldBy(this.#host.inventory, generation, slot) === null) this.#startWhenDue(generation, slot, 0);
     }
@@ -263,7 +263,7 @@ export class Restarter {
   }
 
   #start(generation: Generation, slot: number): void {
-    if (generation.role !== 'incumbent' || generation.workers.has(slot)) return;
+    if (generation.role !== 'incumbent' || generation.workers.has(slot) || !generation.slots.includes(slot)) return;
     const before = heldBy(this.#host.inventory, generation, slot);
     if (before !== null) {
       this.#host.log.info(
@@ -306,19 +306,19 @@ const ageMs = ({ committedAtMs }: Generation) => monotonicMs() - (committedAtMs 
 
 /** Whether any of these can be given a connection, or will be in the end. */
 function isServing({ workers }: Generation, range: SlotRange): boolean {
-  return slotsOf(range).some((slot) => (workers.get(slot)?.phase ?? 'booting') !== 'booting');
+  return range.slots.some((slot) => (workers.get(slot)?.phase ?? 'booting') !== 'booting');
 }
 
 /** Whether every one of these slots that may be started again has crashed so often in a row. */
 function isUsedUp({ crashes, healing }: Generation, range: SlotRange, limit: number): boolean {
-  return slotsOf(range).every((slot) => healing.isSettled(slot) || (crashes.get(slot) ?? 0) >= limit);
+  return range.slots.every((slot) => healing.isSettled(slot) || (crashes.get(slot) ?? 0) >= limit);
 }
 
 /** Whether none of the process runs, and none is started again. */
 function isSettled({ workers, healing }: Generation, range: SlotRange): boolean {
-  return slotsOf(range).every((slot) => !workers.has(slot) && healing.isSettled(slot));
+  return range.slots.every((slot) => !workers.has(slot) && healing.isSettled(slot));
 }
 
-function keptIn({ healing }: Generation, { first, workers }: SlotRange): SlotRecord[] {
-  return healing.kept().filter(({ slot }) => slot >= first && slot < first + workers);
+function keptIn({ healing }: Generation, { slots }: SlotRange): SlotRecord[] {
+  return healing.kept().filter(({ slot }) => slots.includes(slot));
 }

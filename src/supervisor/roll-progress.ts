@@ -74,10 +74,10 @@ function isToResume({ phase, accepts }: Worker): boolean {
 export function missing(candidate: Generation): string {
   const booting = candidate.coreWorkers.filter(({ phase }) => phase === 'booting');
   // What one process lacks is enough to look for.
-  const { name, ready, workers } = candidate.processOf(booting[0]?.slot ?? 0);
+  const { name, ready, slots } = candidate.processOf(booting[0]?.slot ?? 0);
   const waiting = booting.filter(({ slot }) => candidate.processOf(slot).name === name);
   const listening = waiting.some((worker) => worker.listening.size > 0);
-  const count = `${waiting.length} of ${workers} ${workers === 1 ? 'worker' : 'workers'}${name === MAIN ? '' : ` of ${name}`}`;
+  const count = `${waiting.length} of ${slots.length} ${slots.length === 1 ? 'worker' : 'workers'}${name === MAIN ? '' : ` of ${name}`}`;
   if (ready === 'notify') return `${count} never said ready`;
   if (ready === 'load') return `the entry of ${count} was never done loading`;
   return listening

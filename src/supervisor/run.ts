@@ -88,9 +88,15 @@ export async function runSupervisor(flags: ConfigFlags, configFile: string | und
     remarks: replaced === undefined ? [] : [`batond ${VERSION} stands in for ${replaced}, which failed at its start.`],
     readConfig: () => rereadConfig(flags, configFile, config),
     settled: () => signals.review(),
-    committed: (good) => {
-      keepLastGood(start, good, paths.lastGoodFile, log);
+    committed: (good, used) => {
+      // One that is gone on with because the file is refused is the last good one already.
+      if (start.problem === null || used !== config) keepLastGood(used, good, paths.lastGoodFile, log);
       keepWhenStable();
+    },
+    reconfigured: (serving, used) => {
+      rights.use(used.control);
+      reopen(path, rights, log);
+      if (serving !== null) keepLastGood(used, serving, paths.lastGoodFile, log);
     },
     env: process.env,
     paths,

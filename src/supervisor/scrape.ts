@@ -75,7 +75,7 @@ export class Scrape {
       await this.#gathering;
     }
     const format = formatFor(accept);
-    const { name } = this.#situation.options.config;
+    const { name } = this.#situation.config;
     const text = this.#texts.get(format) ?? expose(this.#families, name, format);
     this.#texts.set(format, text);
     return text;
@@ -114,7 +114,7 @@ export class Scrape {
   }
 
   #addService(sheet: Sheet): void {
-    const { inventory, options } = this.#situation;
+    const { configProblem, inventory } = this.#situation;
     const { degrading, health, mirror } = this.#host;
     const state = this.#host.state();
     sheet.add('batond_build_info', { version: VERSION, node: process.version }, 1);
@@ -124,7 +124,7 @@ export class Scrape {
     sheet.add('batond_service_weight_ratio', {}, this.#host.weight() / 100);
     sheet.add('batond_service_accepting_workers', {}, health.accepting);
     sheet.add('batond_service_start_time_seconds', {}, inventory.serviceStartedAt / 1_000);
-    sheet.add('batond_service_config_refused', {}, options.configProblem !== null);
+    sheet.add('batond_service_config_refused', {}, configProblem !== null);
     sheet.add('batond_service_unprotected', {}, mirror.problem !== null);
     for (const rule of degrading.record) sheet.add('batond_degrade_rule_firing', { rule: rule.when }, fires(rule));
     for (const [process, counts] of this.#metrics.ledger.totals(this.#metrics.living)) {
@@ -160,12 +160,12 @@ export class Scrape {
     const of = { generation: number };
     const now = monotonicMs();
     sheet.add('batond_generation_info', { ...of, role, release: release.label }, 1);
-    sheet.add('batond_generation_workers_wanted', of, slots);
+    sheet.add('batond_generation_workers_wanted', of, slots.length);
     if (committedAtMs !== null) sheet.add('batond_generation_serving_seconds', of, (now - committedAtMs) / 1_000);
     if (role === 'draining') {
       sheet.add('batond_generation_drain_left_seconds', of, Math.max(0, termAt(generation) - now) / 1_000);
     }
-    for (let slot = 0; slot < slots; slot++) {
+    for (const slot of [...slots, ...generation.processes.flatMap(({ leaving }) => leaving)]) {
       const labels = { ...of, slot, process: generation.processOf(slot).name };
       const worker = generation.workers.get(slot) ?? null;
       if (role === 'incumbent') {

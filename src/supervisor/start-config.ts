@@ -102,8 +102,7 @@ export function utc(epochMs: number): string {
 }
 
 /** What has been committed is what the next start may need; a disk that fails is said and stops nothing. */
-export function keepLastGood({ config, problem }: Start, release: Release, file: string, log: Log): void {
-  if (problem !== null) return;
+export function keepLastGood(config: Config, release: Release, file: string, log: Log): void {
   try {
     writeLastGood(file, { config, release, at: Date.now() });
   } catch (error) {

@@ -14,7 +14,6 @@ import { type ProfileFiles, profileName } from '../inventory/profile-files.js';
 import type { Worker, WorkerEvents } from '../inventory/worker.js';
 import { native } from '../native.js';
 import { describeExit } from '../process/process.js';
-import { slotsOf } from '../release/slots.js';
 import type { Situation } from './situation.js';
 import { spawnWorker } from './spawn-worker.js';
 
@@ -45,14 +44,15 @@ export class StartupProfile {
     if (incumbent === null) throw refuse('nothing serves');
     if (host.busy) throw refuse('a reload is under way, and would be slower beside another worker that starts');
     const range = slot === null ? incumbent.processes[0] : incumbent.processOf(slot);
-    if (slot !== null && slot >= incumbent.slots) throw refuse(`there is no slot ${slot}`);
+    if (slot !== null && !incumbent.slots.includes(slot)) throw refuse(`there is no slot ${slot}`);
     if (range.tier !== 'core') throw refuse(`${range.name} is auxiliary, and must never run twice`);
     if (range.run.kind !== 'node') throw refuse(`${range.name} is no Node program`);
     this.#host = host;
-    const { number, release, ready, slots } = incumbent;
+    const { number, release, ready, slots, scaled } = incumbent.record;
+    const ranges = scaled === undefined ? { slots } : { slots, scaled };
     const nobody = { committedAtMs: null, drainUntilMs: null, claims: [], crashes: [], workers: [] };
-    this.#generation = new Generation({ number, release, ready, slots, role: 'candidate', ...nobody });
-    this.#slot = slot ?? (slotsOf(range)[0] as number);
+    this.#generation = new Generation({ number, release, ready, ...ranges, role: 'candidate', ...nobody });
+    this.#slot = slot ?? (range.slots[0] as number);
     this.#failure = new Promise<never>((_resolve, reject) => {
       this.#failed = reject;
     });
@@ -72,7 +72,7 @@ export class StartupProfile {
   /** Rejects with why there is none; `begun` is told its pid. */
   async run(begun: (pid: number) => void): Promise<ProfileFile> {
     const { files, situation } = this.#host;
-    const { config } = situation.options;
+    const { config } = situation;
     const name = profileName(new Date(), this.worker, 'startup.cpuprofile');
     try {
       const path = files.begin(name);

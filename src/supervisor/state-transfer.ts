@@ -248,11 +248,12 @@ function pairs({ from, to }: StateTransferOptions): Passing[] {
   if (from === null) return [];
   const givers = [...from.workers.values()].sort((one, other) => one.slot - other.slot);
   return givers.flatMap((giver) => {
-    const { name, first, workers: places } = from.processOf(giver.slot);
+    const { name, slots } = from.processOf(giver.slot);
     const range = to.processes.find((other) => other.name === name && other.tier === 'core');
     if (range === undefined) return [];
-    const place = giver.slot - first;
-    const taker = to.workers.get(range.first + (place % range.workers));
+    const [place, places] = [slots.indexOf(giver.slot), slots.length];
+    if (place === -1) return [];
+    const taker = to.workers.get(range.slots[place % range.slots.length]!);
     if (taker === undefined || taker.state.restores === null) return [];
     return giver.state.saves && SAVING_PHASES.has(giver.phase) ? [{ giver, place, places, taker, bytes: 0 }] : [];
   });

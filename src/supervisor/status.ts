@@ -7,7 +7,6 @@ import type { Worker } from '../inventory/worker.js';
 import { monotonicMs } from '../process/monotonic.js';
 import { residentBytes } from '../process/resident.js';
 import { describeRelease } from '../release/compare.js';
-import { slotsOf } from '../release/slots.js';
 import { termAt } from './drainer.js';
 import { heldBy } from './held.js';
 
@@ -21,10 +20,10 @@ export async function generationStatus(generation: Generation, inventory: Invent
     role,
     release: release.label,
     entry: describeRelease(release),
-    processes: generation.processes.map(({ name, tier, workers: count, run }) => ({
+    processes: generation.processes.map(({ name, tier, slots, run }) => ({
       name,
       tier,
-      workers: count,
+      workers: slots.length,
       runs: describeRelease(run),
     })),
     workers,
@@ -49,7 +48,7 @@ function heldSlots(generation: Generation, inventory: Inventory): SlotStatus[] {
   return generation.processes
     .filter(({ tier }) => tier === 'auxiliary')
     .flatMap((range) =>
-      slotsOf(range).flatMap((slot): SlotStatus[] => {
+      range.slots.flatMap((slot): SlotStatus[] => {
         const before = generation.workers.has(slot) ? null : heldBy(inventory, generation, slot);
         if (before === null || generation.healing.slots.has(slot)) return [];
         const reason = `generation ${before.number} has not ended its own yet`;

@@ -11,13 +11,13 @@ export function summarize(inventory: Inventory, roll: RollState, handing: boolea
   else {
     // What serves is the main program; of what runs beside it is said what is wrong.
     const [main] = incumbent.processes;
-    const isMain = ({ slot }: { slot: number }) => slot < main.workers;
+    const isMain = ({ slot }: { slot: number }) => main.slots.includes(slot);
     const serving = [...incumbent.workers.values()].filter((one) => isMain(one) && one.phase === 'open').length;
     const addresses = inventory.listeners.all().map(describeListener);
     const where = addresses.length === 0 ? '' : ` on ${addresses.join(', ')}`;
     const rests = [...incumbent.healing.slots.values()];
     const done = rests.filter((one) => isMain(one) && one.rest === 'done').length;
-    const meant = main.workers - done;
+    const meant = main.slots.length - done;
     const short = serving < meant && roll === 'steady' ? ` of ${meant}` : '';
     parts.push(
       `Generation ${incumbent.number} (${incumbent.release.label}) serves${where} with ${serving}${short} ${plural(serving, 'worker')}.`,

@@ -6,6 +6,7 @@
  * Start order: inherit, control socket, workers. Stop order: its reverse.
  */
 import type { HealthSource } from '../admin/routes.js';
+import { isConfig } from '../config/check-config.js';
 import { healthOf, probesOf } from '../config/health.js';
 import type { HistoryRow, ReloadOptions, ReportSummary, RollbackOptions, Status } from '../control/messages.js';
 import { ReloadClient } from '../control/reload-client.js';
@@ -61,6 +62,7 @@ import { describeCut } from './report-words.js';
 import { Reporter } from './reporter.js';
 import { Restarter } from './restarter.js';
 import { Roller } from './roller.js';
+import { Scaler } from './scaler.js';
 import { SeriesWatch } from './series-watch.js';
 import type { Doing, Heard } from './signal-table.js';
 import { Situation, type SupervisorOptions } from './situation.js';
@@ -111,6 +113,7 @@ export class Supervisor {
   readonly #reporter: Reporter;
   readonly #restarter: Restarter;
   readonly #roller: Roller;
+  readonly #scaler: Scaler;
   readonly #series: SeriesWatch;
   readonly #tickets: TicketSecret;
   #traces: Promise<Traces> | null = null;
@@ -122,37 +125,42 @@ export class Supervisor {
   constructor(options: SupervisorOptions) {
     const situation = new Situation(options);
     this.#situation = situation;
-    const { config, env, log, notifier, paths } = options;
+    const { env, log, notifier, paths } = options;
     const inventory = () => situation.inventory;
     const announce = () => this.#announce();
     const startWorker = (generation: Generation, slot: number) => this.#workforce.start(generation, slot);
     const mirrored = () => this.#custody.mirrored();
     const reloads = () => this.#reloads;
     this.#mirror = new Mirror({ path: paths.liveFile, log, notifier, env, collect: mirrored, changed: announce });
-    const health = healthOf(config);
     this.#health = new HealthKeeper({
       get inventory() {
         return situation.inventory;
       },
-      rules: health,
-      regretMs: config.upgrade.regretMs,
+      get rules() {
+        return healthOf(situation.config);
+      },
+      get regretMs() {
+        return situation.config.upgrade.regretMs;
+      },
       log,
       look: (worker) => this.#healthAnswers.look(worker),
       regret: (generation, reason) => this.#regret.begin(generation, reason),
       changed: announce,
     });
-    this.#healthAnswers = new HealthAnswers(situation, this.#health, health.checkTimeoutMs, () => this.alive);
+    this.#healthAnswers = new HealthAnswers(situation, this.#health, () => this.alive);
     const changed = () => this.#mirror.flush();
     const reports = new ReportFiles(paths.stateDirectory);
     this.#admin = new Doors(
       new Admin({
         kind: 'admin',
-        listen: config.admin?.listen ?? null,
+        get listen() {
+          return situation.config.admin?.listen ?? null;
+        },
         log,
         server: async () => {
           const { AdminServer } = await import('../admin/server.js');
           const { healthRoutes } = await import('../admin/routes.js');
-          if (config.admin?.dashboard === false) return new AdminServer(healthRoutes(this.health));
+          if (situation.config.admin?.dashboard === false) return new AdminServer(healthRoutes(this.health));
           const { dashboardRoutes } = await import('../admin/dashboard-routes.js');
           const reporter = this.#reporter;
           const dashboard = dashboardRoutes({
@@ -169,7 +177,9 @@ export class Supervisor {
       }),
       new Admin({
         kind: 'agent',
-        listen: config.admin?.agent ?? null,
+        get listen() {
+          return situation.config.admin?.agent ?? null;
+        },
         log,
         server: async () => {
           const { AgentServer, agentLine } = await import('../admin/agent.js');
@@ -182,8 +192,12 @@ export class Supervisor {
       get inventory() {
         return situation.inventory;
       },
-      probes: probesOf(config),
-      killTimeoutMs: config.stop.killTimeoutMs,
+      get probes() {
+        return probesOf(situation.config);
+      },
+      get killTimeoutMs() {
+        return situation.config.stop.killTimeoutMs;
+      },
       log,
       mayAct: () => !situation.stopping && this.#roller.incumbentsAccept,
       accepts: () => this.#roller.incumbentsOn,
@@ -196,7 +210,9 @@ export class Supervisor {
       metered((metrics) => metrics.verdict(kind, code));
     });
     this.#deployment = new Deployment({
-      config,
+      get config() {
+        return situation.config;
+      },
       env,
       log,
       serving: () => situation.inventory.incumbent?.release ?? null,
@@ -209,7 +225,7 @@ export class Supervisor {
     this.#tickets = new TicketSecret((secret) => {
       for (const worker of situation.inventory.workers()) worker.giveTicketSecret(secret);
     });
-    this.verbosity = new Verbosity(log, () => config.log.level);
+    this.verbosity = new Verbosity(log, () => situation.config.log.level);
     this.#reporter = new Reporter({
       files: reports,
       log,
@@ -230,7 +246,9 @@ export class Supervisor {
       workers: () => situation.inventory.workers(),
     });
     this.#evidence = new Evidence({
-      config: config.evidence,
+      get config() {
+        return situation.config.evidence;
+      },
       stateDirectory: paths.stateDirectory,
       log,
       stopping: () => situation.stopping,
@@ -253,8 +271,12 @@ export class Supervisor {
         return situation.inventory;
       },
       log,
-      drainTimeoutMs: config.upgrade.drainTimeoutMs,
-      killTimeoutMs: config.stop.killTimeoutMs,
+      get drainTimeoutMs() {
+        return situation.config.upgrade.drainTimeoutMs;
+      },
+      get killTimeoutMs() {
+        return situation.config.stop.killTimeoutMs;
+      },
       begun: (generation) => {
         this.#reporter.drains(generation.number);
         this.#remains.begun(generation);
@@ -275,7 +297,9 @@ export class Supervisor {
       get inventory() {
         return situation.inventory;
       },
-      config,
+      get config() {
+        return situation.config;
+      },
       log,
       get busy() {
         return reloads().busy || situation.stopping;
@@ -294,27 +318,34 @@ export class Supervisor {
       get inventory() {
         return situation.inventory;
       },
-      config,
+      get config() {
+        return situation.config;
+      },
       log,
       startWorker,
       bindDeclared: async () => {
         await this.#admin.bind();
-        await this.#listening.bindDeclared(config.listeners);
+        await this.#listening.bindDeclared(situation.config.listeners);
       },
       probe: (worker, isMain) =>
         this.#probes.hasStartup && isMain
           ? Promise.resolve(this.#probes.start(worker))
-          : probe(worker, isMain ? config.upgrade.probe : null),
-      hasStartup: this.#probes.hasStartup,
+          : probe(worker, isMain ? situation.config.upgrade.probe : null),
+      get hasStartup() {
+        return probesOf(situation.config).startup !== null;
+      },
       whyNot: (candidate) => this.#probes.whyNot(candidate),
       settle: () => this.#mirror.flush(),
       check: (worker) => this.#healthAnswers.look(worker),
       failed: (candidate, cause, kind) => this.#evidence.failed(candidate, cause, kind),
       record: ({ release }) => {
         this.#good.add(release);
-        options.committed(release);
+        options.committed(release, situation.config);
       },
-      retire: (generation) => this.#workforce.retire(generation),
+      retire: (generation) => {
+        situation.servingConfig = null;
+        this.#workforce.retire(generation);
+      },
       drain: (generation) => this.#drainer.drain(generation, situation.stopping ? 'close' : 'move'),
       promoted: (generation) => {
         this.#evidence.forget(generation);
@@ -329,7 +360,9 @@ export class Supervisor {
     this.#attempts = new Attempts(situation, { roller: this.#roller, deployment: this.#deployment });
     this.#handover = new Handover({
       log,
-      timeoutMs: config.upgrade.takeoverTimeoutMs,
+      get timeoutMs() {
+        return situation.config.upgrade.takeoverTimeoutMs;
+      },
       command: () => {
         const command = options.successorCommand();
         if (this.#attempts.current?.kind !== 'rollback') return command;
@@ -347,17 +380,32 @@ export class Supervisor {
       exit: () => void this.#admin.finished().then(() => this.#ending.end(EXIT.ok)),
     });
     this.#degrading = new Degrading({
-      config,
+      get config() {
+        return situation.config;
+      },
       env,
       log,
       incumbent: () => situation.inventory.incumbent,
       level: () => this.#health.level,
       announce,
     });
+    this.#scaler = new Scaler({
+      get inventory() {
+        return situation.inventory;
+      },
+      get config() {
+        return situation.config;
+      },
+      log,
+      startMissing: () => this.#restarter.activate(),
+      settle: () => this.#mirror.flush(),
+    });
     const parts = {
       admin: this.#admin,
       admitter: new Admitter({
-        config,
+        get config() {
+          return situation.config;
+        },
         log,
         incumbent: () => situation.inventory.incumbent,
         level: () => this.#health.level,
@@ -386,6 +434,7 @@ export class Supervisor {
       reports,
       restarter: this.#restarter,
       roller: this.#roller,
+      scaler: this.#scaler,
       series: this.#series,
       tickets: this.#tickets,
       verbosity: this.verbosity,
@@ -396,6 +445,7 @@ export class Supervisor {
       ended: (worker: Worker, process: string) => metered((metrics) => metrics.ended(worker, process)),
       over: () => {
         options.settled();
+        void this.#watchConfig();
         this.#currentWatch.look();
         // What ended while it was under way was left to it.
         this.#restarter.review();
@@ -404,6 +454,7 @@ export class Supervisor {
     this.#custody = new Custody(situation, parts);
     const stopWatching = (cause: BatondError) => {
       this.#currentWatch.close();
+      this.#liveConfig?.close();
       this.#degrading.stop(cause);
     };
     this.#ending = new Ending(situation, { ...parts, control: () => this.#custody.control, stopWatching });
@@ -476,6 +527,7 @@ export class Supervisor {
   continue({ state, fds }: Inherited): void {
     const { log, target } = this.#situation.options;
     const stored = storedBy(state, fds);
+    this.#situation.servingConfig = isConfig(state.config) ? state.config : null;
     const waits = this.#restore(state, fds);
     this.#mirror.begin(stored);
     const workers = this.#situation.inventory.workers().length;
@@ -492,10 +544,14 @@ export class Supervisor {
   }
 
   /** Goes on with what a supervisor has left that died, or that made way for a restart. */
-  adopt({ state, fds, stored, leftovers, pipes, remarks, salvaged }: Kept, activated: readonly Activated[]): void {
-    const { lines, log, notifier, paths, config, release } = this.#situation.options;
+  adopt(
+    { state, fds, stored, leftovers, pipes, remarks, config: serving, salvaged }: Kept,
+    activated: readonly Activated[],
+  ): void {
+    const { lines, log, notifier, paths, release } = this.#situation.options;
     lines.takeLeft(pipes);
     const waits = this.#restore(state, fds);
+    if (serving !== null && this.#situation.inventory.incumbent !== null) this.#situation.goOnWith(serving);
     const { inventory } = this.#situation;
     this.#leftovers.take(leftovers);
     this.#answers.metered((metrics) => metrics.adopted());
@@ -511,7 +567,7 @@ export class Supervisor {
     );
     for (const remark of remarks) log.warn({ event: 'not-adopted' }, remark);
     const known = new Set([...workers.map((one) => one.process.pid), ...this.#leftovers.pids]);
-    const strays = endStrays(paths.runtimeDirectory, known, config.stop.killTimeoutMs);
+    const strays = endStrays(paths.runtimeDirectory, known, this.#situation.config.stop.killTimeoutMs);
     if (strays.length > 0)
       log.warn({ event: 'strays', pids: strays }, `nothing is known of pid ${strays.join(', ')}: SIGTERM`);
     if (state.tickets == null) for (const worker of workers) worker.giveTicketSecret(this.#tickets.secret);
@@ -533,6 +589,7 @@ export class Supervisor {
     if (current?.kind === 'start' && this.#attempts.serves(current)) this.#firstStart.cutOff(current);
     this.#restarter.review();
     this.#mirror.flush();
+    if (this.doing === 'idle') void this.#watchConfig();
     this.#admin.resume();
     this.#admin.bindIfPossible();
     void this.#currentWatch.begin();
@@ -611,15 +668,50 @@ export class Supervisor {
     if (signal === 'SIGTERM' || this.#handover.successorCatches(signal)) this.#handover.passOn(signal);
   }
 
+  /** Because of SIGHUP: the file is read at once, and something is said of it. */
   async rereadConfig(): Promise<void> {
-    if (this.#liveConfig === null) {
-      const { LiveConfig } = await import('./live-config.js');
-      this.#liveConfig ??= new LiveConfig(this.#situation, {
-        read: this.#situation.options.readConfig,
-        announce: () => this.#announce(),
-      });
+    (await this.#loadLiveConfig())?.reread('signal');
+  }
+
+  /** Nothing is under way any more: what was changed meanwhile is looked at, and what will be from here on. */
+  async #watchConfig(): Promise<void> {
+    (await this.#loadLiveConfig())?.watch();
+  }
+
+  /** Null where nobody needs it any more. It is loaded when something serves, since no start has to wait for it. */
+  async #loadLiveConfig(): Promise<LiveConfig | null> {
+    const { LiveConfig } = await import('./live-config.js');
+    if (this.#situation.stopping) return null;
+    this.#liveConfig ??= new LiveConfig(this.#situation, {
+      idle: () => this.doing === 'idle',
+      applied: (changed) => this.#configured(changed),
+      announce: () => this.#announce(),
+    });
+    return this.#liveConfig;
+  }
+
+  /** The configuration in use is another one: whoever does more with it than ask for it each time is told. */
+  #configured(changed: readonly string[]): void {
+    const { inventory, options, config } = this.#situation;
+    const has = (prefix: string) => changed.some((key) => key.startsWith(prefix));
+    this.verbosity.apply();
+    if (has('admin.')) this.#admin.bindIfPossible();
+    if (has('upgrade.on_failure') || has('evidence.')) this.#evidence.reconfigure();
+    if (has('degrade')) this.#degrading.reconfigure();
+    if (has('release.')) this.#currentWatch.reconfigure();
+    if (has('probe.')) {
+      this.#probes.reconfigure();
+      // What had to prove itself before it accepts may not have to any more.
+      for (const worker of inventory.incumbent?.mainWorkers ?? []) {
+        if (worker.phase === 'ready') this.#workforce.moved(worker);
+      }
     }
-    this.#liveConfig.reread();
+    this.#scaler.apply();
+    this.#health.update();
+    options.reconfigured(inventory.incumbent?.release ?? null, config);
+    this.#mirror.flush();
+    // What waited for a window, or for room, may not have to any more.
+    this.#currentWatch.look();
   }
 
   /** Writes down what is the case, then ends everything at once; the second time without a word. */
@@ -686,7 +778,8 @@ export class Supervisor {
 
   /** Tells the traces, where the variables of OpenTelemetry ask for some. */
   #traced(say: (traces: Traces) => void): void {
-    const { config, env, log } = this.#situation.options;
+    const { config } = this.#situation;
+    const { env, log } = this.#situation.options;
     if (!(env.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT || env.OTEL_EXPORTER_OTLP_ENDPOINT)) return;
     if (env.OTEL_SDK_DISABLED === 'true' || env.OTEL_TRACES_EXPORTER === 'none') return;
     this.#traces ??= import('./traces.js').then(({ Traces }) => new Traces({ name: config.name, env, log }));

@@ -19,6 +19,7 @@ import type { Probes } from './probes.js';
 import type { Reporter } from './reporter.js';
 import type { Restarter } from './restarter.js';
 import type { Roller } from './roller.js';
+import type { Scaler } from './scaler.js';
 import type { Situation } from './situation.js';
 import { spawnWorker } from './spawn-worker.js';
 import type { TicketSecret } from './ticket-secret.js';
@@ -43,6 +44,7 @@ export interface WorkforceHost {
   readonly reporter: Reporter;
   readonly restarter: Restarter;
   readonly roller: Roller;
+  readonly scaler: Scaler;
   readonly tickets: TicketSecret;
   /** A worker is gone, and out of its generation. */
   ended(worker: Worker, process: string): void;
@@ -67,7 +69,7 @@ export class Workforce {
           { ...worker, process: () => this.#generationOf(worker)?.processOf(worker.slot).name ?? null },
           pipes,
         ),
-      onPhase: (worker) => this.#moved(worker),
+      onPhase: (worker) => this.moved(worker),
       onListen: (worker, id, address, backlog) => listening.answer(worker, id, address, backlog),
       onListening: (worker, name) => {
         listening.begun(worker, name);
@@ -86,7 +88,8 @@ export class Workforce {
 
   start(generation: Generation, slot: number): void {
     const { inventory, options } = this.#situation;
-    const { env, paths, log, lines, config } = options;
+    const { env, paths, log, lines } = options;
+    const { config } = this.#situation;
     const { probes } = this.#host;
     const declared = config.listeners.flatMap(({ name }) => inventory.listeners.get(name) ?? []);
     const { name: process, tier } = generation.processOf(slot);
@@ -135,7 +138,7 @@ export class Workforce {
 
   /** "exited with status 100 (config error)", of one that nobody starts again. */
   describeEnd(worker: Worker, exit: Exit): string {
-    const { rules } = this.#situation.options.config.healing;
+    const { rules } = this.#situation.config.healing;
     const listened = this.#generationOf(worker)?.healing.listened ?? false;
     return judgeEnd(worker, exit, listened, rules, () => this.#host.oom.takeKill(monotonicMs())).how;
   }
@@ -144,7 +147,8 @@ export class Workforce {
     return this.#situation.inventory.generations.get(worker.generation);
   }
 
-  #moved(worker: Worker): void {
+  /** A worker is in another phase, or is to be looked at as if it were. */
+  moved(worker: Worker): void {
     const { drainer, mirror, probes, reporter, restarter, roller } = this.#host;
     if (ON_RECORD_FIRST.has(worker.phase)) mirror.flush();
     const generation = this.#generationOf(worker);
@@ -160,6 +164,7 @@ export class Workforce {
       if (!generation.isCore(worker.slot)) worker.open();
       else if (!roller.incumbentsStandBy) worker.open(roller.incumbentsOn);
     }
+    if (generation?.role === 'incumbent' && generation.isLeaving(worker.slot)) this.#host.scaler.moved(worker);
     probes.moved(worker);
     // One that was started again: what its predecessor would have been given goes to it.
     const isCore = generation?.isCore(worker.slot) === true;
@@ -197,6 +202,9 @@ export class Workforce {
       if (exit.signal === 'SIGKILL') oom.takeKill(monotonicMs());
       drainer.exited(generation, worker);
       restarter.startHeld();
+    } else if (generation.isLeaving(worker.slot)) {
+      this.#host.scaler.exited(generation, worker);
+      roller.incumbentExited(worker);
     } else {
       restarter.ended(generation, worker, exit);
       const isDone = generation.healing.slots.get(worker.slot)?.rest === 'done';

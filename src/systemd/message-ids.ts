@@ -47,6 +47,7 @@ export const MESSAGES: readonly MessageRow[] = [
   row('87ca49d60943493a999499fa3be0367a', 'strays'),
   row('ad21135ce1b84cb58cdb2c77de407736', 'stands-in'),
   row('d3117d14826c419ebc55b4ee4fa7c16a', 'config-refused'),
+  row('6c7c14fdc17c4362a2e6810d989a7847', 'config-read'),
   row('a476ad1e037240d08c0dfe28516de507', 'ready'),
   row('87ae530ecaf642f58a4b8a6165d5483d', 'start-failed'),
   row('be9f587db1df45a0bd9beb2d8e8788cc', 'fall-back'),
@@ -115,7 +116,6 @@ export const MESSAGES: readonly MessageRow[] = [
 /** What the log says of its own doing, step by step, or line by line of somebody else: nothing there is to be looked up. */
 export const WITHOUT_ID: ReadonlySet<string> = new Set([
   'auxiliary-waits',
-  'config-read',
   'drain',
   'fd-store',
   'gone',
@@ -126,6 +126,7 @@ export const WITHOUT_ID: ReadonlySet<string> = new Set([
   'profile',
   'roll',
   'roll-ignored',
+  'scaled',
   'signal',
   'signal-refused',
   'step',

@@ -243,9 +243,14 @@ const health = fc.record({
   trust: fc.record({ healthyMs: ms, upMs: ms, atMs: ms, healthy: fc.boolean() }),
   unhealthySinceMs: or(ms),
 });
+const scaled = list(fc.record({ process: short, slots: list(count), leaving: list(count) }));
 const withHealth: fc.Arbitrary<GenerationRecord> = fc
-  .tuple(generation, or(health))
-  .map(([record, known]) => (known === null ? record : { ...record, health: known }));
+  .tuple(generation, or(health), or(scaled))
+  .map(([record, known, others]) => ({
+    ...record,
+    ...(known === null ? {} : { health: known }),
+    ...(others === null ? {} : { scaled: others }),
+  }));
 
 const kind = fc.constantFrom('start', 'reload', 'watch', 'rollback', 'regret' as const);
 

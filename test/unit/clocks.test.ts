@@ -17,6 +17,7 @@ const TOLD = new Set([
   'supervisor/evidence.ts', // the name of a folder
   'supervisor/going-on.ts', // when the verdict was given
   'supervisor/profiling.ts', // the name of a file
+  'supervisor/live-config.ts', // when the configuration was read
   'supervisor/roller.ts', // when the verdict was given
   'supervisor/startup-profile.ts', // the name of a file
   'supervisor/start-config.ts', // when a configuration was good

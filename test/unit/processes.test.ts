@@ -61,7 +61,7 @@ describe('the slots of a generation', () => {
 
   test('are all of the main program in what an older supervisor wrote', () => {
     const generation = new Generation(record({ release: RELEASE, slots: 3 }));
-    expect(generation.processes).toMatchObject([{ name: 'main', tier: 'core', first: 0, workers: 3 }]);
+    expect(generation.processes).toMatchObject([{ name: 'main', tier: 'core', slots: [0, 1, 2] }]);
     expect(generation.coreSlots).toEqual([0, 1, 2]);
   });
 
@@ -304,7 +304,12 @@ test('the status has the workers of each process under its name, within 80 colum
     role: 'incumbent',
     release: 'r2',
     entry: '/srv/server.js',
-    processes: new Generation(record()).processes.map(({ name, tier, workers }) => ({ name, tier, workers, runs: '' })),
+    processes: new Generation(record()).processes.map(({ name, tier, slots }) => ({
+      name,
+      tier,
+      workers: slots.length,
+      runs: '',
+    })),
     workers: [open(0, 'main'), open(1, 'main'), open(4, 'queue')],
     slots: [
       {
