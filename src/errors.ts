@@ -195,6 +195,8 @@ export const ERRORS = {
   UNIT_NOT_INSTALLED: row(EXIT.unavailable, (f) => `no unit of batond named ${f.name} is installed`),
   SYSTEMCTL_FAILED: row(EXIT.os, (f) => `systemctl ${f.command} failed: ${f.reason}`),
   CONTROL_FAILED: row(EXIT.software, (f) => `the control socket gave no usable answer: ${f.reason}`),
+  SETTINGS_UNREADABLE: row(EXIT.config, (f) => `cannot read ${f.file}: ${f.reason}`),
+  SETTINGS_INVALID: row(EXIT.config, (f) => `${f.problem}`),
   PLATFORM_UNSUPPORTED: row(EXIT.unavailable, (f) => `batond runs on Linux only; this is ${f.platform}`),
   ADDON_MISSING: row(EXIT.os, (f) => `the addon cannot be loaded: ${f.reason}`),
 } as const satisfies Record<string, Row>;

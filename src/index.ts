@@ -2,6 +2,7 @@
  * What an app may import from 'batond'. Nothing is needed for a reload without loss; everything is a no-op where the app
  * does not run under batond, so it can stay in the code for good. WebSockets: see 'batond/ws'.
  */
+import { watch } from './app-config.js';
 import { appSide } from './app-side.js';
 import { gauge, register } from './checks.js';
 import { kind } from './connections.js';
@@ -13,6 +14,8 @@ export type { CheckStatus, Fact } from './channel/checks.js';
 export type { Check, CheckOptions, CheckReport, Unregister } from './checks.js';
 export type { Handover, Kind, KindDefinition } from './connections.js';
 export type { ResponsesDefinition } from './responses.js';
+export type { Settings, SettingsIssue, SettingsProblem, WatchOptions } from './settings/settings.js';
+export type { Frozen, OutputOf, StandardSchema } from './settings/standard-schema.js';
 export type { RestoreOptions, SaveOptions } from './state.js';
 export type { Leaving, StateOrigin } from './worker/app-side.js';
 
@@ -35,6 +38,9 @@ export const connections = { kind, responses } as const;
 
 /** What this process knows and the next generation of it goes on with. */
 export const state = { save, restore } as const;
+
+/** Settings that change while the app runs. */
+export const config = { watch } as const;
 
 /** How well this process is, as it sees it, and how much it holds. */
 export const health = { register, gauge } as const;
