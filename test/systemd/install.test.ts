@@ -8,7 +8,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { INSTALLED_RUNS } from '../support/json/runs.js';
 import { outputComplaint } from '../support/json/schemas.js';
 import { type ExecOptions, type ExecResult, type Lab, labAvailable, startLab } from '../support/lab/start-lab.mjs';
-import { compile, DIST } from './compiled.js';
+import { DIST } from '../support/service/batond.js';
 
 const available = labAvailable();
 const trixie = '/var/cache/batond-lab/trixie';
@@ -30,7 +30,6 @@ describe.skipIf(!available.ok).each(roots)(
     let port: number;
     // One lab for all: each test leaves it as it found it, which is what is tested.
     beforeAll(async () => {
-      compile();
       lab = await startLab({ root });
       mkdirSync(join(lab.share, 'app'));
       app = join(lab.share, 'app/server.js');

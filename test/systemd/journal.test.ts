@@ -4,7 +4,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { type Lab, labAvailable, startLab } from '../support/lab/start-lab.mjs';
-import { compile, DIST } from './compiled.js';
+import { DIST } from '../support/service/batond.js';
 
 const available = labAvailable();
 
@@ -26,7 +26,6 @@ type Entry = Record<string, string>;
 describe.skipIf(!available.ok)(`the journal${available.ok ? '' : ` (skipped: ${available.why})`}`, () => {
   let lab: Lab;
   beforeAll(async () => {
-    compile();
     lab = await startLab();
   });
   afterAll(() => lab?.down());

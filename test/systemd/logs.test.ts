@@ -5,7 +5,6 @@ import { outputComplaint } from '../support/json/schemas.js';
 import { labAvailable } from '../support/lab/start-lab.mjs';
 import { InstalledService } from '../support/service/installed.js';
 import { eventually } from '../support/service/wait.js';
-import { compile } from './compiled.js';
 
 const available = labAvailable();
 const SAID = 'this release exits at once';
@@ -13,7 +12,6 @@ const SAID = 'this release exits at once';
 describe.skipIf(!available.ok)(`batond logs${available.ok ? '' : ` (skipped: ${available.why})`}`, () => {
   let service: InstalledService;
   beforeAll(async () => {
-    compile();
     service = await InstalledService.start({ workers: 1 });
     service.deploy('exits-at-once');
     await service.reload();

@@ -18,7 +18,7 @@ import {
   type WorkerStart,
 } from '../../src/channel/messages.ts';
 import { type Fd, native, type Watcher } from '../../src/native.ts';
-import { build, PRELOAD, ROOT } from './built.ts';
+import { DIST, ROOT } from '../support/service/batond.ts';
 
 export const NODE = process.env.TEST_NODE ?? process.execPath;
 export const APPS = join(ROOT, 'test/fixtures/apps');
@@ -130,7 +130,6 @@ export class FakeWorker {
   #dead = false;
 
   constructor(app: string, options: WorkerOptions, listeners: Listeners) {
-    build();
     this.#options = options;
     this.listeners = listeners;
     const [ours, theirs] = native().socketpair('seqpacket');
@@ -143,7 +142,13 @@ export class FakeWorker {
       slot: 0,
       datagramsAreEnough: true,
     };
-    const args = [...(options.nodeArgs ?? []), '--import', PRELOAD, resolve(APPS, app), ...(options.args ?? [])];
+    const args = [
+      ...(options.nodeArgs ?? []),
+      '--import',
+      join(DIST, 'worker/preload.js'),
+      resolve(APPS, app),
+      ...(options.args ?? []),
+    ];
     this.process = spawn(NODE, args, {
       stdio: ['pipe', 'pipe', 'pipe', theirs],
       env: { ...bareEnvironment(), [WORKER_ENVIRONMENT]: JSON.stringify(start) },

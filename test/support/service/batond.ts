@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 export const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
-export const MAIN = join(ROOT, 'dist/main.js');
+export const DIST = join(ROOT, 'dist');
+export const MAIN = join(DIST, 'main.js');
 
 /** The Node that batond and its services run on; `npm run test:runtimes` sets it to others. */
 export const NODE = process.env.TEST_NODE ?? process.execPath;
