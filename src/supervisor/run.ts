@@ -29,6 +29,7 @@ import { Departure } from './departure.js';
 import { inherit, refuseTakeover } from './inherit.js';
 import { restoreKept, splitPassed } from './kept.js';
 import { predecessorOf } from './predecessor-end.js';
+import type { ProfileDesk } from './profile-desk.js';
 import { SignalDesk } from './signal-desk.js';
 import {
   hasBeenGood,
@@ -120,7 +121,7 @@ export async function runSupervisor(flags: ConfigFlags, configFile: string | und
       SIGTERM: () => void departure.signalled(),
       SIGINT: () => supervisor.stop(),
       SIGQUIT: () => void supervisor.quit(),
-      SIGHUP: () => void supervisor.rereadConfig(),
+      SIGHUP: () => void supervisor.config.reread(),
       SIGUSR1: () => supervisor.verbosity.toggle(),
       SIGUSR2: () => supervisor.reloadBySignal(),
     },
@@ -143,8 +144,8 @@ export async function runSupervisor(flags: ConfigFlags, configFile: string | und
     crashes: () => supervisor.crashes(),
     crash: (id: string) => supervisor.crash(id),
     report: (number: number | null) => supervisor.report(number),
-    profile: (...asked: Parameters<Supervisor['profile']>) => supervisor.profile(...asked),
-    profilePath: (name: string) => supervisor.profilePath(name),
+    profile: (...asked: Parameters<ProfileDesk['begin']>) => supervisor.profiles.begin(...asked),
+    profilePath: (name: string) => supervisor.profiles.path(name),
     stop: () => supervisor.stop(),
     health: supervisor.health,
     events,
