@@ -5,6 +5,8 @@
  *
  * Modules that have to be the same for all of them, or that go by their own place in the package, are not joined.
  */
+import { existsSync, readFileSync } from 'node:fs';
+import { isBuiltin } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import { rolldown } from 'rolldown';
 import { ROOT } from './setup.mjs';
@@ -48,7 +50,7 @@ for (const { name, parts } of ENTRIES) {
     treeshake: false,
     logLevel: 'silent',
   });
-  await bundle.write({
+  const { output } = await bundle.write({
     dir: dirname(input),
     format: 'esm',
     entryFileNames: '[name].js',
@@ -58,4 +60,16 @@ for (const { name, parts } of ENTRIES) {
     minifyInternalExports: false,
   });
   await bundle.close();
+  for (const { fileName, imports = [], dynamicImports = [] } of output) {
+    const unknown = [...imports, ...dynamicImports].filter((id) => !isThere(resolve(dirname(input), id), id));
+    // What is joined may be written anew, with helpers that come from a package of rolldown's.
+    if (unknown.length > 0) throw new Error(`${fileName} imports ${unknown.join(', ')}, which nobody installs`);
+  }
+}
+
+/** Whether an import is of ours, of Node, or of a package that is installed with this one, or may be. */
+function isThere(path, id) {
+  const { dependencies, peerDependencies } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
+  const packages = Object.keys({ ...dependencies, ...peerDependencies });
+  return existsSync(path) || isBuiltin(id) || packages.some((name) => id === name || id.startsWith(`${name}/`));
 }

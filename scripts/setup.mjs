@@ -3,7 +3,7 @@
  * before anything is installed; each step runs only when its result is absent or older than its sources.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync, statSync, utimesSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -55,6 +55,8 @@ export function setUp({ force = false } = {}) {
     // What has errors must not be emitted: it would be newer than its sources, and taken for good the next time.
     rmSync(join(ROOT, 'dist'), { recursive: true, force: true });
     run('npx', ['--no-install', 'tsc', '-p', 'tsconfig.json', '--noEmitOnError']);
+    // Older than its sources until all is done.
+    utimesSync(join(ROOT, 'dist/main.js'), 0, 0);
     run(process.execPath, ['scripts/bundle.mjs']);
     run('chmod', ['+x', 'dist/main.js']);
     run('touch', ['dist/main.js']);

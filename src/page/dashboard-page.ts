@@ -81,7 +81,7 @@ export function dashboardPage(all: DashboardFacts): string {
 ${content(all)}
 </main>
 <footer><span id="live" class="quiet" data-looks="0">as of the time it was asked for</span> · batond ${version}</footer>
-<script>${new Html(SCRIPT)}</script>`,
+${new Html(`<script>${SCRIPT}</script>`)}`,
   );
 }
 
