@@ -13,7 +13,9 @@ import { heldBy } from './held.js';
 export async function generationStatus(generation: Generation, inventory: Inventory): Promise<GenerationStatus> {
   const { number, role, release } = generation;
   const workers = await Promise.all(
-    [...generation.workers.values()].map((worker) => workerStatus(worker, generation.processOf(worker.slot).name)),
+    [...generation.workers.values()]
+      .sort((one, other) => one.slot - other.slot)
+      .map((worker) => workerStatus(worker, generation.processOf(worker.slot).name)),
   );
   return {
     number,
