@@ -50,7 +50,7 @@ svg polyline.faint{stroke-width:1.2;stroke-dasharray:3 3}
 ${tones}
 .legend{display:flex;flex-wrap:wrap;gap:.15rem 1rem;list-style:none;margin:.35rem 0 0;padding:0;font-size:.85rem;color:var(--quiet)}
 .key{display:inline-block;width:1.4em;border-top:3px solid;margin-right:.4em;vertical-align:.25em}
-.key.faint{border-top:2px dashed}
+.key.faint{border-top-width:2px;border-top-style:dashed}
 details{margin-top:.4rem;font-size:.85rem}
 summary{cursor:pointer;color:var(--quiet)}
 .scroll{overflow:auto;max-height:24rem}
