@@ -24,12 +24,16 @@ test('ten thousand signals under load lose no request, and leave one reload wait
   });
   const kinds = ['SIGHUP', 'SIGUSR1', 'SIGUSR2'] as const;
   for (let n = 0; n < 10_000; n++) {
+    // Whatever is read in between, the last one is what counts.
+    if (n % 500 === 0) service.configure({ workers: 1 + ((n / 500) % 3) });
     service.signal(kinds[n % kinds.length]!);
     // So that they come one by one, as far as one process can.
     if (n % 10 === 0) await turn();
   }
   const begun = () => service.log.split('reload: starting the next supervisor').length - 1;
   const begunInStorm = begun();
+  service.configure({ workers: 3 });
+  service.signal('SIGHUP');
   service.signal('SIGUSR2');
   const status = await eventually(
     async () => ({
@@ -39,6 +43,11 @@ test('ten thousand signals under load lose no request, and leave one reload wait
     }),
     (seen) => seen.status?.state === 'serving' && seen.begun > 0 && seen.done === seen.begun,
     { deadlineMs: 40_000, what: () => `every reload has its verdict; log:\n${service.log}` },
+  );
+  await eventually(
+    async () => (await service.untilDrained()).generations[0]!.workers.map(({ phase }) => phase),
+    (phases) => phases.length === 3 && phases.every((phase) => phase === 'open'),
+    { deadlineMs: 20_000, what: () => `the last configuration is in force; log:\n${service.log}` },
   );
   expectNothingLost(await load.stop(), service.log);
   // One that was under way, and one that waited for it.
