@@ -23,7 +23,7 @@ async function startConfigured(): Promise<{ readonly service: InstalledService; 
 }
 
 suite(`under systemd${available.ok ? '' : ` (${available.why})`}`, () => {
-  test('SIGUSR2 reloads, SIGHUP reads the configuration, SIGQUIT ends the unit for good', async () => {
+  test('SIGUSR2 reloads, SIGHUP puts the configuration into force, SIGQUIT ends the unit for good', async () => {
     const { service: started, file } = await startConfigured();
     await using service = started;
     const kill = (signal: string) => service.lab.exec(['systemctl', 'kill', '-s', signal, '--kill-whom=main', 'shop']);
@@ -44,6 +44,15 @@ suite(`under systemd${available.ok ? '' : ` (${available.why})`}`, () => {
       (text) => text.includes('upgrade.drain_timeout: "long" is not allowed'),
       { what: () => 'the status of the unit says what is wrong, with its line' },
     );
+
+    writeFileSync(file, readFileSync(file, 'utf8').replace('"long"', '"9s"').replace('workers = 2', 'workers = 3'));
+    await kill('HUP');
+    await eventually(
+      async () => (await service.untilDrained()).generations.map(({ number, workers }) => [number, workers.length]),
+      (generations) => JSON.stringify(generations) === '[[2,3]]',
+      { what: () => 'a third worker serves in the same generation' },
+    );
+    expect(await service.show('StatusText')).toMatch(/^Generation 2 .* with 3 workers\.$/);
     expectNothingLost(await load.stop());
     expect(await service.show('ActiveState')).toBe('active');
 
