@@ -40,6 +40,7 @@ const fileOf = (name) => join(DIST, `${name}.js`);
 for (const { name, parts } of ENTRIES) {
   const input = fileOf(name);
   const apart = new Set([...APART, ...ENTRIES.map((entry) => entry.name)].filter((one) => one !== name).map(fileOf));
+  const atOnce = staticImports(input, apart);
   const bundle = await rolldown({
     input,
     platform: 'node',
@@ -55,7 +56,8 @@ for (const { name, parts } of ENTRIES) {
     format: 'esm',
     entryFileNames: '[name].js',
     chunkFileNames: '[name].part.js',
-    codeSplitting: parts,
+    // What the entry needs at once is one file, whoever of what is lazy needs it too.
+    codeSplitting: parts && { groups: [{ name: 'core', test: (id) => atOnce.has(id) }] },
     // A part that is loaded after the package was replaced finds the names that it means, or none.
     minifyInternalExports: false,
   });
@@ -65,6 +67,16 @@ for (const { name, parts } of ENTRIES) {
     // What is joined may be written anew, with helpers that come from a package of rolldown's.
     if (unknown.length > 0) throw new Error(`${fileName} imports ${unknown.join(', ')}, which nobody installs`);
   }
+}
+
+/** The files that are read with this one, itself among them. */
+function staticImports(file, apart, found = new Set()) {
+  if (found.has(file) || apart.has(file)) return found;
+  found.add(file);
+  for (const [, path] of readFileSync(file, 'utf8').matchAll(/^(?:import|export) [^'"=]*from '(\.[^']+)'/gm)) {
+    staticImports(resolve(dirname(file), path), apart, found);
+  }
+  return found;
 }
 
 /** Whether an import is of ours, of Node, or of a package that is installed with this one, or may be. */
