@@ -42,7 +42,9 @@ export class Scaler {
     if (incumbent === null) return;
     const wanted = [{ name: MAIN, workers: config.workers }, ...(config.processes ?? [])];
     const before = incumbent.processes;
-    const scaled = wanted.filter(({ name, workers }) => incumbent.scale(name, workers));
+    const scaled = wanted.filter(
+      ({ name, workers }) => !this.#wouldForget(incumbent, name, workers) && incumbent.scale(name, workers),
+    );
     if (scaled.length === 0) return;
     for (const { name, workers } of scaled) {
       const had = before.find((range) => range.name === name)?.slots.length;
@@ -54,6 +56,19 @@ export class Scaler {
     settle();
     this.activate();
     startMissing();
+  }
+
+  /** What an app has given to nobody would be lost with its worker; a reload hands it on. */
+  #wouldForget(incumbent: Generation, name: string, workers: number): boolean {
+    const slots = incumbent.processes.find((range) => range.name === name)?.slots ?? [];
+    const saves = slots.slice(workers).some((slot) => incumbent.workers.get(slot)?.state.saves === true);
+    if (saves) {
+      this.#host.log.info(
+        { event: 'scale-waits', generation: incumbent.number, process: name, workers },
+        `${name} is to have ${workers} workers, from the next reload on: those that would go have state`,
+      );
+    }
+    return saves;
   }
 
   /** Goes on with those that are leaving. */

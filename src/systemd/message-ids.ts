@@ -126,6 +126,7 @@ export const WITHOUT_ID: ReadonlySet<string> = new Set([
   'profile',
   'roll',
   'roll-ignored',
+  'scale-waits',
   'scaled',
   'signal',
   'signal-refused',
